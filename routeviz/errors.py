@@ -1,0 +1,25 @@
+"""The errors that routeviz raises for bad input: one line saying what was given, what is valid and what to do."""
+
+
+class RoutevizError(Exception):
+    """Base of every error that a user can mend; the command line prints its message and exits with 2."""
+
+
+class InputError(RoutevizError, ValueError):
+    """An argument has a value, type or shape that cannot be used."""
+
+
+class CheckpointError(RoutevizError):
+    """A checkpoint cannot be read, or its weights fit no configuration."""
+
+
+class LogError(RoutevizError):
+    """A route log is missing, incomplete, foreign or of another schema version."""
+
+
+class DatasetError(RoutevizError):
+    """A dataset's folder does not have the layout it should have, or one of its files cannot be read."""
+
+
+class CostError(RoutevizError):
+    """A cost was asked for that the network or the convention does not define."""
