@@ -1,0 +1,87 @@
+"""Image and label files to arrays, through Pillow."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from routeviz.errors import DatasetError
+
+IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+
+_LABEL_MODES = ("1", "L", "P", "I;16", "I;16B", "I")
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """Read a picture as it is meant to be seen.
+
+    EXIF orientation is applied, transparency is laid on white, 16-bit grey is brought to 8 bits.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    (height, width, 3) uint8
+        RGB.
+
+    Raises
+    ------
+    DatasetError
+        The file cannot be read, is no picture, or has more pixels than Pillow's ``Image.MAX_IMAGE_PIXELS``.
+    """
+    return _read(path, _rgb)
+
+
+def read_label(path: str | Path) -> np.ndarray:
+    """Read the class ids of a label picture; those of a palette picture are its indices, not its colours.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    (height, width) uint8
+
+    Raises
+    ------
+    DatasetError
+        The file cannot be read, has more than one channel, or holds an id outside 0 to 255.
+    """
+    return _read(path, _ids)
+
+
+def _read(path, decode) -> np.ndarray:
+    try:
+        with Image.open(path) as picture:
+            limit = Image.MAX_IMAGE_PIXELS
+            if limit is not None and picture.width * picture.height > limit:
+                raise ValueError(f"{picture.width}x{picture.height} pixels are more than the {limit} allowed")
+            return decode(picture)
+    # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, zlib.error and more on a broken file.
+    except Exception as error:
+        raise DatasetError(f"cannot read {path}: {error}; replace the file or take it out of the dataset") from error
+
+
+def _rgb(picture: Image.Image) -> np.ndarray:
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode == "F":
+        raise ValueError("floating-point pixels have no known range, convert them to 8 or 16 bits")
+    if picture.mode.startswith("I"):
+        grey = np.clip(np.asarray(picture).astype(np.int64), 0, 65535)
+        return np.repeat(((grey + 128) // 257).astype(np.uint8)[..., None], 3, axis=2)
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    return np.array(picture.convert("RGB"))
+
+
+def _ids(picture: Image.Image) -> np.ndarray:
+    if picture.mode not in _LABEL_MODES:
+        raise ValueError(f"a label has one channel of class ids, this file is {picture.mode}")
+    ids = np.array(picture)
+    if ids.dtype not in (np.uint8, np.bool_) and (ids.min() < 0 or ids.max() > 255):
+        raise ValueError(f"class ids go from 0 to 255, this file holds {ids.min()} to {ids.max()}")
+    return ids.astype(np.uint8)

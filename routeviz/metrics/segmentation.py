@@ -1,0 +1,90 @@
+"""How well a segmentation fits its label: confusion matrix, intersection over union, pixel accuracy."""
+
+import numpy as np
+
+from routeviz.errors import InputError
+
+
+def checked_label(label: np.ndarray, num_classes: int, ignore_index: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return a label image as an array, and where it is labelled (not ignored).
+
+    Raises
+    ------
+    InputError
+        It is not an image of integers, or holds an id that is neither a class nor `ignore_index`.
+    """
+    label = np.asarray(label)
+    if label.ndim != 2 or label.dtype.kind not in "iu":
+        raise InputError(f"a label is a (height, width) array of integers, given {label.dtype} of shape {label.shape}")
+    labelled = np.ones(label.shape, bool) if ignore_index is None else label != ignore_index
+    known = (label < num_classes) & (label >= 0)
+    if not (known | ~labelled).all():
+        unknown = np.unique(label[labelled & ~known]).tolist()
+        raise InputError(f"the label holds the ids {unknown}; valid are 0 to {num_classes - 1} and {ignore_index}")
+    return label, labelled
+
+
+def confusion(label: np.ndarray, prediction: np.ndarray, num_classes: int, ignore_index: int | None) -> np.ndarray:
+    """Count the pixels of each class by what they were predicted as; matrices of several images may be added.
+
+    Parameters
+    ----------
+    label : (height, width) int
+        Class index of each pixel, or `ignore_index`.
+    prediction : (height, width) int
+        Class index of each pixel; read only where the label is not ignored.
+    num_classes : int
+    ignore_index : int or None
+        What unlabelled pixels hold; such pixels are not counted.
+
+    Returns
+    -------
+    (label, prediction) int64
+        Number of pixels; shape (num_classes, num_classes), all zero where every pixel is ignored.
+
+    Raises
+    ------
+    InputError
+        The two are not of one size, or hold an id that is no class.
+    """
+    label, labelled = checked_label(label, num_classes, ignore_index)
+    prediction = np.asarray(prediction)
+    if prediction.shape != label.shape:
+        raise InputError(f"the label is {label.shape}, its prediction {prediction.shape}: resize one to the other")
+    predicted = prediction[labelled].astype(np.int64)
+    if predicted.size and (predicted.min() < 0 or predicted.max() >= num_classes):
+        raise InputError(
+            f"the prediction holds ids from {predicted.min()} to {predicted.max()}; valid are 0 to {num_classes - 1}"
+        )
+    pairs = label[labelled].astype(np.int64) * num_classes + predicted
+    return np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
+def iou(confusion: np.ndarray) -> np.ndarray:
+    """Intersection over union of each class.
+
+    Parameters
+    ----------
+    confusion : (label, prediction) int64
+
+    Returns
+    -------
+    (class,) float64
+        In 0 to 1; NaN where no pixel is labelled with the class. What is wrongly predicted as such an absent class
+        still counts against the class that it is labelled with.
+    """
+    hit, labelled, predicted = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    return np.divide(hit, labelled + predicted - hit, out=np.full(len(hit), np.nan), where=labelled > 0)
+
+
+def mean_iou(confusion: np.ndarray) -> float:
+    """Mean of `iou` over the classes that are present in the label; NaN where nothing is labelled."""
+    values = iou(confusion)
+    present = ~np.isnan(values)
+    return float(values[present].mean()) if present.any() else float("nan")
+
+
+def pixel_accuracy(confusion: np.ndarray) -> float:
+    """Share of the labelled pixels that are predicted right; NaN where nothing is labelled."""
+    labelled = confusion.sum()
+    return float(np.trace(confusion) / labelled) if labelled else float("nan")
