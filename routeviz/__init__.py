@@ -1,0 +1,96 @@
+"""routeviz: see, count and compare the routes that images take through a dynamic-routing segmentation network.
+
+Every public name is imported from its room on first use, so ``import routeviz`` costs nothing:
+
+>>> import routeviz as rv
+>>> net = rv.load_checkpoint("step-000500.safetensors")
+>>> log = rv.trace(net, rv.open_dataset("camvid", "CamVid", split="val"))
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from routeviz.costs import CONVENTIONS as CONVENTIONS
+    from routeviz.costs import CostTable as CostTable
+    from routeviz.costs import cost_table as cost_table
+    from routeviz.costs import expected_macs as expected_macs
+    from routeviz.costs import macs as macs
+    from routeviz.datasets import DATASETS as DATASETS
+    from routeviz.datasets import Sample as Sample
+    from routeviz.datasets import open_dataset as open_dataset
+    from routeviz.errors import CheckpointError as CheckpointError
+    from routeviz.errors import CostError as CostError
+    from routeviz.errors import DatasetError as DatasetError
+    from routeviz.errors import InputError as InputError
+    from routeviz.errors import LogError as LogError
+    from routeviz.errors import RoutevizError as RoutevizError
+    from routeviz.graph import to_graphml as to_graphml
+    from routeviz.graph import to_networkx as to_networkx
+    from routeviz.network import NetworkConfig as NetworkConfig
+    from routeviz.network import NetworkOutput as NetworkOutput
+    from routeviz.network import Normalization as Normalization
+    from routeviz.network import RoutingNetwork as RoutingNetwork
+    from routeviz.network import load_checkpoint as load_checkpoint
+    from routeviz.network import save_checkpoint as save_checkpoint
+    from routeviz.routelog import LogWriter as LogWriter
+    from routeviz.routelog import RouteLog as RouteLog
+    from routeviz.routelog import load_log as load_log
+    from routeviz.space import OPEN_THRESHOLD as OPEN_THRESHOLD
+    from routeviz.space import Route as Route
+    from routeviz.space import RoutingSpace as RoutingSpace
+    from routeviz.space import architectures as architectures
+    from routeviz.space import cell_states as cell_states
+    from routeviz.space import lattice_space as lattice_space
+    from routeviz.space import open_paths as open_paths
+    from routeviz.space import route_distance as route_distance
+    from routeviz.tracing import trace as trace
+
+__version__ = "0.1.0"
+
+_ROOMS = {
+    "costs": ("CONVENTIONS", "CostTable", "cost_table", "expected_macs", "macs"),
+    "datasets": ("DATASETS", "Sample", "open_dataset"),
+    "errors": ("CheckpointError", "CostError", "DatasetError", "InputError", "LogError", "RoutevizError"),
+    "graph": ("to_graphml", "to_networkx"),
+    "metrics": (),
+    "network": (
+        "NetworkConfig",
+        "NetworkOutput",
+        "Normalization",
+        "RoutingNetwork",
+        "load_checkpoint",
+        "save_checkpoint",
+    ),
+    "routelog": ("LogWriter", "RouteLog", "load_log"),
+    "space": (
+        "OPEN_THRESHOLD",
+        "Route",
+        "RoutingSpace",
+        "architectures",
+        "cell_states",
+        "lattice_space",
+        "open_paths",
+        "route_distance",
+    ),
+    "stats": (),
+    "tracing": ("trace",),
+    "training": (),
+}
+_HOME = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = ["__version__", *sorted(_HOME)]
+
+
+def __getattr__(name: str) -> object:
+    if name in _ROOMS:
+        return import_module(f"{__name__}.{name}")
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME, *_ROOMS})

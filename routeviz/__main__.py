@@ -1,0 +1,5 @@
+"""``python -m routeviz`` is the command ``routeviz``."""
+
+from routeviz.cli.main import cli
+
+cli(prog_name="routeviz")

@@ -1,0 +1,26 @@
+"""Where the checkpoints and logs lie that come with routeviz: in a checkout's ``data/``, or inside the installed package."""
+
+from pathlib import Path
+
+from routeviz.errors import InputError
+
+_PACKAGE = Path(__file__).parent
+
+
+def bundled_data(part: str = "") -> Path:
+    """Find what comes with routeviz.
+
+    Parameters
+    ----------
+    part : str
+        A path below it, such as ``"checkpoints/scenes"``.
+
+    Raises
+    ------
+    InputError
+        Where this installation does not have that part.
+    """
+    for home in (_PACKAGE / "_data", _PACKAGE.parent / "data"):
+        if (home / part).exists():
+            return home / part
+    raise InputError(f"this installation has no bundled {part or 'data'}: install routeviz from a complete checkout")
