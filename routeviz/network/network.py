@@ -1,0 +1,219 @@
+"""The routing network, from an image to its logits and its gates."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from routeviz.errors import InputError
+from routeviz.network.blocks import Stem
+from routeviz.network.cell import GATE_BIAS, Cell
+from routeviz.network.config import NetworkConfig
+from routeviz.network.decoder import Decoder
+from routeviz.network.forcing import RouteLike, forced_gates
+from routeviz.network.inbox import Inbox, take
+from routeviz.space import OPEN_THRESHOLD, STATES, Route
+
+
+class NetworkOutput(NamedTuple):
+    """What a forward pass gives.
+
+    Attributes
+    ----------
+    logits : Tensor, (N, class, H, W) float32
+    gates : Tensor, (N, path) float32
+        Activations that were used, in the space's path order. At inference NaN exactly where a cell was unreached.
+    """
+
+    logits: Tensor
+    gates: Tensor
+
+
+class RoutingNetwork(nn.Module):
+    """Dynamic routing network for semantic segmentation (CVPR 2020, arXiv 2003.10401).
+
+    In eval mode every image takes its own route: a cell runs on the images of the batch that reach and open it, a path
+    on those that open the path, and each image gets what it would get alone. In training mode every cell and path runs
+    on the whole batch, since batch norm depends on it, and gates keep their gradients.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+    """
+
+    def __init__(self, config: NetworkConfig | None = None):
+        super().__init__()
+        self.config = config = config or NetworkConfig()
+        self.space = space = config.space
+        gated = config.fixed_gates is None
+        used = Route(space, np.ones(space.n_paths) if gated else config.fixed_gates)
+        live = used.states.state[0] == STATES.index("open")
+        self.stem = Stem(config.stem_width, config.width)
+        self.cells = nn.ModuleList()
+        for cell, channels in enumerate(space.cells.channels):
+            paths = space.paths_from(cell)
+            moves = space.moves[paths]
+            built = [move for move, is_open in zip(moves, used.open[paths], strict=True) if is_open and live[cell]]
+            self.cells.append(
+                Cell(channels, moves, gated=gated, small_gate=config.small_gate, live=bool(live[cell]), built=built)
+            )
+        finals = space.cells[space.cells.layer == space.layers]
+        self.decoder = Decoder(finals.channels.tolist(), config.num_classes)
+        fixed = None if gated else torch.tensor(used.activations)
+        self.register_buffer("fixed_gates", fixed, persistent=False)
+        self.apply(_initialise)
+
+    def forward(self, images: Tensor, route: RouteLike | None = None) -> NetworkOutput:
+        """Segment a batch of images of one size.
+
+        Parameters
+        ----------
+        images : Tensor, (N, 3, H, W) float32
+            Normalised as :meth:`preprocess` does; any H and W.
+        route : Route, mapping of path index to value, (path,) or (N, path) array, optional
+            Activations to use instead of the gates'; NaN asks the gate. Whether a cell is closed is decided after
+            forcing, and a cell forced on all its paths computes no gate. Inference only.
+
+        Returns
+        -------
+        NetworkOutput
+
+        Raises
+        ------
+        InputError
+            If the images have another shape, or the route does not fit the space or the network.
+        """
+        if images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape:
+            raise InputError(f"images of shape {tuple(images.shape)}; a batch (N, 3, H, W) is needed")
+        if self.training and route is not None:
+            raise InputError("a route can be forced at inference only; call net.eval() first")
+        height, width = images.shape[-2:]
+        padded_height, padded_width = self.padded_size((height, width))
+        x = F.pad(images, (0, padded_width - width, 0, padded_height - height))
+        forced = forced_gates(route, self.space, len(x), self.fixed_gates)
+        if self.training and forced is None:
+            logits, gates = self._forward_dense(x)
+        else:
+            logits, gates = self._forward_sparse(x, forced)
+        return NetworkOutput(logits[..., :height, :width], gates)
+
+    def _forward_sparse(self, x: Tensor, forced: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Each cell and path on the images that use it."""
+        space, size = self.space, tuple(x.shape[-2:])
+        x = self.stem(x)  # (N, C, H/4, W/4)
+        boxes, finals = self._inboxes(x, size)
+        boxes[0].add(torch.arange(len(x), device=x.device), x)
+        gates = x.new_full((len(x), space.n_paths), torch.nan, dtype=torch.float32)
+        forced = None if forced is None else forced.to(x.device)
+
+        for index, cell in enumerate(self.cells):
+            paths = space.paths_from(index)
+            images = boxes[index].reached.nonzero().flatten()
+            if len(images) == 0:
+                continue
+            x = boxes[index].features(images)
+            boxes[index] = None  # frees the sum as soon as the cell has read it
+            alphas = _activations(cell, x, None if forced is None else take(forced[:, paths], images))
+            gates[images, paths] = alphas.float()
+
+            live = alphas.sum(dim=1) >= OPEN_THRESHOLD
+            awake, asleep = live.nonzero().flatten(), (~live).nonzero().flatten()
+            opens = alphas > OPEN_THRESHOLD
+            if len(awake):
+                if cell.operation is None:
+                    raise InputError(f"cell {space.cell_names[index]} was not built into this static network; leave it closed")
+                h = cell(take(x, awake))
+            for offset, path in enumerate(range(paths.start, paths.stop)):
+                target = int(space.target[path])
+                box = finals[int(space.paths.target_scale.iat[path])] if target < 0 else boxes[target]
+                if len(awake):
+                    box.mark(take(images, awake))
+                    chosen = opens[awake, offset].nonzero().flatten()
+                    if len(chosen):
+                        if cell.moves[offset] not in cell.transforms:
+                            raise InputError(f"path {space.path_names[path]} was not built into this static network; leave it shut")
+                        y = cell.transforms[cell.moves[offset]](take(h, chosen))
+                        senders = take(awake, chosen)
+                        box.add(take(images, senders), y * take(alphas, senders)[:, offset, None, None, None])
+                if len(asleep) and space.passes[path]:
+                    box.add(take(images, asleep), take(x, asleep))
+        return self.decoder(finals, size), gates
+
+    def _forward_dense(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Every cell and path on the whole batch; a closed cell adds its input to keep."""
+        space, size = self.space, tuple(x.shape[-2:])
+        x = self.stem(x)  # (N, C, H/4, W/4)
+        boxes, finals = self._inboxes(x, size)
+        everyone = torch.arange(len(x), device=x.device)
+        boxes[0].add(everyone, x)
+        gates = []
+        for index, cell in enumerate(self.cells):
+            x = boxes[index].features(everyone)
+            alphas = cell.gate(x)  # (N, path)
+            closed = (alphas.sum(dim=1) < OPEN_THRESHOLD).to(x.dtype)
+            gates.append(alphas)
+            h = cell(x)
+            for offset, path in enumerate(range(*space.paths_from(index).indices(space.n_paths))):
+                y = cell.transforms[cell.moves[offset]](h) * alphas[:, offset, None, None, None]
+                if space.passes[path]:
+                    y = y + x * closed[:, None, None, None]
+                target = int(space.target[path])
+                box = finals[int(space.paths.target_scale.iat[path])] if target < 0 else boxes[target]
+                box.add(everyone, y)
+        return self.decoder(finals, size), torch.cat(gates, dim=1)
+
+    def _inboxes(self, x: Tensor, size: tuple[int, int]) -> tuple[list[Inbox], list[Inbox]]:
+        """Empty inboxes of all cells, and of the decoder's scales."""
+        cells = self.space.cells
+        shapes = [
+            (len(x), int(channels), size[0] // int(stride), size[1] // int(stride))
+            for channels, stride in zip(cells.channels, cells.stride, strict=True)
+        ]
+        last = np.flatnonzero(cells.layer == self.space.layers)
+        return [Inbox(shape, x) for shape in shapes], [Inbox(shapes[cell], x) for cell in last]
+
+    def padded_size(self, image_size: tuple[int, int]) -> tuple[int, int]:
+        """(H, W) padded, bottom and right, to multiples of the coarsest stride (32)."""
+        stride = int(self.space.cells.stride.max())
+        return tuple(-(-int(n) // stride) * stride for n in image_size)
+
+    def cell_sizes(self, image_size: tuple[int, int]) -> np.ndarray:
+        """Height and width of each cell's features for an image size (H, W), ``(cell, 2)`` int64."""
+        strides = self.space.cells.stride.to_numpy(np.int64)
+        return np.asarray(self.padded_size(image_size))[None] // strides[:, None]
+
+    def preprocess(self, rgb: np.ndarray) -> Tensor:
+        """Normalise an image: ``(H, W, 3) uint8 RGB -> (3, H, W) float32``; raises InputError on anything else."""
+        if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
+            raise InputError(f"an image of shape {rgb.shape} and dtype {rgb.dtype}; (H, W, 3) uint8 RGB is needed")
+        settings = self.config.normalization
+        channels = rgb[..., ::-1] if settings.channels == "BGR" else rgb
+        values = (channels.astype(np.float32) - np.float32(settings.mean)) / np.float32(settings.std)
+        return torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))
+
+
+def _activations(cell: Cell, x: Tensor, forced: Tensor | None) -> Tensor:
+    """Activations of a cell's paths, ``(n, path)``: forced where given; the gate runs on the images that ask it."""
+    if forced is None:
+        return cell.gate(x)
+    asks = forced.isnan()
+    images = asks.any(dim=1).nonzero().flatten()
+    if len(images) == 0:
+        return forced
+    asked = cell.gate(take(x, images)).to(forced.dtype)
+    return forced.index_copy(0, images, torch.where(take(asks, images), asked, take(forced, images)))
+
+
+def _initialise(module: nn.Module) -> None:
+    """Kaiming fan-in for convolutions, and gates whose bias decides at first."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    if isinstance(module, Cell) and module.gate is not None:
+        nn.init.normal_(module.gate.score.weight, std=0.01)
+        nn.init.constant_(module.gate.score.bias, GATE_BIAS)

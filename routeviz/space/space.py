@@ -1,0 +1,230 @@
+"""The routing space: cells and the paths between them, as tables, in the one order that everything uses."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from routeviz.errors import InputError
+
+CELL_COLUMNS = ("layer", "scale", "stride", "channels")
+PATH_COLUMNS = ("layer", "scale", "move", "target_layer", "target_scale")
+STEM_STRIDE = 4
+LATTICE_MOVES = {"up": -1, "keep": 0, "down": 1}
+
+
+@dataclass(frozen=True, eq=False)
+class RoutingSpace:
+    """Cells and candidate paths of a routing network, independent of any weights.
+
+    The first cell is the one that the stem feeds; the paths of a cell stand together, in the order of the cells, so the
+    gates of one image are one vector ``(path,)`` and a cell's gates are a slice of it.
+
+    Parameters
+    ----------
+    kind : str
+        What the cells and paths form; ``"lattice"`` is the space of layers and scales of the routing network.
+    cells : DataFrame
+        One row a cell: ``layer``, ``scale``, ``stride`` (input pixels per feature), ``channels``; sorted by layer, scale.
+    paths : DataFrame
+        One row a path: ``layer`` and ``scale`` of its source cell, ``move``, ``target_layer``, ``target_scale``. A path
+        whose target is no cell leaves the space (in the lattice: into the decoder).
+    pass_move : str
+        The move along which a closed cell passes its input on.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, a path starts at no cell, or the paths are not grouped in the order of the cells.
+    """
+
+    kind: str
+    cells: pd.DataFrame
+    paths: pd.DataFrame
+    pass_move: str = "keep"
+
+    def __post_init__(self) -> None:
+        for table, columns, name in ((self.cells, CELL_COLUMNS, "cells"), (self.paths, PATH_COLUMNS, "paths")):
+            missing = [column for column in columns if column not in table]
+            if missing:
+                raise InputError(f"table of {name} lacks {', '.join(missing)}; it needs {', '.join(columns)}")
+        positions = [self._positions.get(place, -1) for place in zip(self.paths.layer, self.paths.scale, strict=True)]
+        if -1 in positions:
+            raise InputError(
+                f"path {positions.index(-1)} starts at no cell of the space; add the cell or drop the path"
+            )
+        if positions != sorted(positions):
+            raise InputError("paths are out of order; sort them by the cell they start at, in the order of the cells")
+
+    @cached_property
+    def _positions(self) -> dict[tuple[int, int], int]:
+        places = zip(self.cells.layer.tolist(), self.cells.scale.tolist(), strict=True)
+        return {place: index for index, place in enumerate(places)}
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells."""
+        return len(self.cells)
+
+    @property
+    def n_paths(self) -> int:
+        """Number of paths, which is the number of gates."""
+        return len(self.paths)
+
+    @cached_property
+    def layers(self) -> int:
+        """L, the number of the last layer; layer 0 is the cell after the stem."""
+        return int(self.cells.layer.max())
+
+    @cached_property
+    def scales(self) -> int:
+        """Number of scales; scale 0 is the finest."""
+        return int(self.cells.scale.max()) + 1
+
+    @cached_property
+    def source(self) -> np.ndarray:
+        """Index of the cell each path starts at, ``(path,)`` intp."""
+        places = zip(self.paths.layer.tolist(), self.paths.scale.tolist(), strict=True)
+        return _frozen(np.array([self._positions[place] for place in places], dtype=np.intp))
+
+    @cached_property
+    def target(self) -> np.ndarray:
+        """Index of the cell each path leads to, ``(path,)`` intp; -1 where it leaves the space."""
+        places = zip(self.paths.target_layer.tolist(), self.paths.target_scale.tolist(), strict=True)
+        return _frozen(np.array([self._positions.get(place, -1) for place in places], dtype=np.intp))
+
+    @cached_property
+    def moves(self) -> tuple[str, ...]:
+        """Move of each path: up (finer), keep, down (coarser) in the lattice."""
+        return tuple(self.paths.move)
+
+    @cached_property
+    def passes(self) -> np.ndarray:
+        """Whether a closed source cell passes its input along the path, ``(path,)`` bool."""
+        return _frozen(np.array([move == self.pass_move for move in self.moves]))
+
+    @cached_property
+    def exits(self) -> np.ndarray:
+        """Whether the path leaves the space, ``(path,)`` bool."""
+        return _frozen(self.target == -1)
+
+    @cached_property
+    def _slices(self) -> tuple[slice, ...]:
+        starts = np.searchsorted(self.source, np.arange(self.n_cells + 1))
+        return tuple(slice(int(a), int(b)) for a, b in zip(starts[:-1], starts[1:], strict=True))
+
+    def paths_from(self, cell: int) -> slice:
+        """Slice of the paths that start at a cell."""
+        return self._slices[cell]
+
+    def cell_index(self, layer: int, scale: int) -> int:
+        """Position of the cell at ``(layer, scale)``; raises InputError where there is none."""
+        try:
+            return self._positions[layer, scale]
+        except KeyError:
+            raise InputError(f"no cell at layer {layer}, scale {scale}; {self._extent()}") from None
+
+    def path_index(self, layer: int, scale: int, move: str) -> int:
+        """Position of the path that leaves ``(layer, scale)`` by ``move``; raises InputError where there is none."""
+        paths = self.paths_from(self.cell_index(layer, scale))
+        offered = self.moves[paths]
+        if move not in offered:
+            raise InputError(f"cell L{layer} s{scale} has no path {move!r}; it offers {', '.join(offered)}")
+        return paths.start + offered.index(move)
+
+    def _extent(self) -> str:
+        return f"the space has layers 0 to {self.layers} and scales 0 to {self.scales - 1}"
+
+    @cached_property
+    def cell_names(self) -> tuple[str, ...]:
+        """Short name of each cell, such as ``L3 s1``."""
+        return tuple(f"L{layer} s{scale}" for layer, scale in self._positions)
+
+    @cached_property
+    def path_names(self) -> tuple[str, ...]:
+        """Short name of each path, such as ``L3 s1 up``."""
+        return tuple(f"{self.cell_names[cell]} {move}" for cell, move in zip(self.source, self.moves, strict=True))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists and numbers, fit for JSON."""
+        return {
+            "kind": self.kind,
+            "pass_move": self.pass_move,
+            "cells": self.cells.to_dict("list"),
+            "paths": self.paths.to_dict("list"),
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> RoutingSpace:
+        """Inverse of :meth:`to_dict`; raises InputError where a part is missing."""
+        try:
+            return cls(data["kind"], pd.DataFrame(data["cells"]), pd.DataFrame(data["paths"]), data["pass_move"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"not a routing space: {error}; expected kind, pass_move, cells and paths") from None
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the space's tables, hexadecimal: equal spaces have equal digests."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RoutingSpace) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __repr__(self) -> str:
+        return f"RoutingSpace({self.kind}: {self.layers + 1} layers, {self.n_cells} cells, {self.n_paths} paths)"
+
+
+def lattice_space(layers: int, width: int, *, scales: int = 4) -> RoutingSpace:
+    """Build the routing space of layers and scales.
+
+    Layer 0 is one cell at scale 0; each layer reaches one scale further down until all are there. A cell offers a path
+    up, keep and down to the next layer where the target exists; cells of the last layer offer keep alone, into the
+    decoder (Learning Dynamic Routing for Semantic Segmentation, CVPR 2020, section 3.1).
+
+    Parameters
+    ----------
+    layers : int
+        L, at least ``scales - 1``; the published networks have 16 and 33.
+    width : int
+        C, the channels at scale 0; scale s has ``C * 2**s``. Even, as a path up halves the channels.
+    scales : int
+        Number of scales, strides 4, 8, 16, ...
+
+    Returns
+    -------
+    RoutingSpace
+        For L = 16 and four scales: 62 cells, 149 paths.
+
+    Raises
+    ------
+    InputError
+        If a number is out of range.
+    """
+    if scales < 1 or layers < max(1, scales - 1):
+        raise InputError(f"{layers} layers with {scales} scales; a lattice needs at least max(1, scales - 1) layers")
+    if width < 2 or width % 2:
+        raise InputError(f"width {width} is not usable; give an even number of channels of at least 2")
+    present = [(layer, scale) for layer in range(layers + 1) for scale in range(min(layer + 1, scales))]
+    cells = [(layer, scale, STEM_STRIDE * 2**scale, width * 2**scale) for layer, scale in present]
+    places = set(present)
+    paths = []
+    for layer, scale in present:
+        for move, step in LATTICE_MOVES.items():
+            target = (layer + 1, scale + step)
+            if target in places or (layer == layers and move == "keep"):
+                paths.append((layer, scale, move, *target))
+    return RoutingSpace("lattice", pd.DataFrame(cells, columns=CELL_COLUMNS), pd.DataFrame(paths, columns=PATH_COLUMNS))
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    array.setflags(write=False)
+    return array
