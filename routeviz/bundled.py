@@ -1,4 +1,4 @@
-"""Where the checkpoints and logs lie that come with routeviz: a checkout's ``data/``, or inside an installed package."""
+"""Where the checkpoints and logs that come with routeviz lie: in a checkout, or inside an installed package."""
 
 from pathlib import Path
 

@@ -1,0 +1,201 @@
+import re
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from routeviz import __version__, datasets
+from routeviz.cli.main import COMMANDS, cli
+from routeviz.cli.options import (
+    DATASET_NAMES,
+    ImageSize,
+    checkpoint_argument,
+    dataset_options,
+    device_option,
+    example,
+    json_option,
+)
+from routeviz.errors import DatasetError, LogError
+
+
+def test_version(routeviz):
+    assert routeviz("--version").output.split() == ["routeviz,", "version", __version__]
+
+
+def test_the_commands_of_the_public_interface():
+    assert list(COMMANDS) == ["demo", "train", "trace", "stats", "costs", "import", "export", "dashboard"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_shows_an_example_of_the_command(routeviz, name):
+    result = routeviz(name, "--help")
+    assert result.exit_code == 0
+    _, _, examples = result.stdout.partition("Example")
+    assert f"routeviz {name}" in examples
+
+
+def test_help_lists_every_command_and_imports_none():
+    program = (
+        "import sys\n"
+        "from routeviz.cli.main import cli\n"
+        "try:\n"
+        "    cli(['--help'])\n"
+        "except SystemExit as exit:\n"
+        "    assert exit.code == 0\n"
+        "heavy = {'numpy', 'pandas', 'torch', 'matplotlib', 'plotly', 'streamlit', 'networkx'}\n"
+        "print('loaded:', sorted(heavy & set(sys.modules)))\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    listed = result.stdout[result.stdout.index("Commands:") :]
+    assert re.findall(r"^  (\w+)", listed, flags=re.MULTILINE) == list(COMMANDS)
+    assert "loaded: []" in result.stdout
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "demo"])
+def test_help_of_a_command_waits_for_no_torch(name):
+    program = (
+        "import sys\n"
+        "from routeviz.cli.main import cli\n"
+        "try:\n"
+        f"    cli([{name!r}, '--help'])\n"
+        "except SystemExit:\n"
+        "    pass\n"
+        "print('loaded:', sorted({'torch', 'matplotlib', 'plotly', 'streamlit'} & set(sys.modules)))\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "loaded: []" in result.stdout
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """Let ``routeviz stats`` raise what is given."""
+
+    def invoke(error):
+        @click.command()
+        def command():
+            raise error
+
+        monkeypatch.setattr("routeviz.cli.main.import_module", lambda name: type("module", (), {"command": command}))
+        return CliRunner().invoke(cli, ["stats"], catch_exceptions=False)
+
+    return invoke
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (LogError("no log in 'x':\n  make one"), "routeviz: error: no log in 'x': make one"),
+        (PermissionError(13, "Permission denied", "out"), "routeviz: error: Permission denied: out"),
+        (OSError(28, "No space left on device"), "routeviz: error: No space left on device"),
+        (OSError("cannot identify image file"), "routeviz: error: cannot identify image file"),
+        (
+            click.BadParameter("too large", param_hint="--resize"),
+            "routeviz: error: Invalid value for --resize: too large",
+        ),
+        (click.FileError("x.json", "is a folder"), "routeviz: error: Could not open file 'x.json': is a folder"),
+    ],
+)
+def test_bad_input_ends_in_one_line_and_code_2(failing, error, line):
+    result = failing(error)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(line)
+    assert result.stderr.count("\n") == 1
+
+
+def test_an_interrupt_ends_in_one_line_and_code_130(failing):
+    result = failing(KeyboardInterrupt())
+    assert (result.exit_code, result.stderr.strip()) == (130, "routeviz: interrupted")
+
+
+def test_a_programming_error_keeps_its_traceback(failing):
+    with pytest.raises(ZeroDivisionError):
+        failing(ZeroDivisionError())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--no-such"], "No such option '--no-such' (try 'routeviz --help')"),
+        (["tracce"], "No such command 'tracce'"),
+        (["costs", "no-such.pth"], "'no-such.pth' does not exist"),
+    ],
+)
+def test_wrong_usage_ends_in_one_line_and_code_2(routeviz, arguments, expected):
+    result = routeviz(*arguments)
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    assert expected in result.stderr
+
+
+def run(command, *arguments):
+    return CliRunner().invoke(command, list(arguments), standalone_mode=False)
+
+
+def test_image_size_is_height_by_width():
+    @click.command()
+    @click.option("--resize", type=ImageSize())
+    def command(resize):
+        return resize
+
+    assert run(command, "--resize", "512x1024").return_value == (512, 1024)
+    assert run(command).return_value is None
+    for bad in ("512", "512x", "0x4", "-3x4", "512 x 1024", "1e3x4"):
+        assert "HEIGHTxWIDTH" in str(run(command, "--resize", bad).exception)
+
+
+def test_dataset_options_read_nothing_before_they_open(tmp_path):
+    @click.command()
+    @dataset_options(split="test")
+    @json_option
+    def command(dataset, as_json):
+        return dataset, as_json
+
+    line = ["--dataset", "camvid", "--root", str(tmp_path / "none"), "--option", "length=3", "--option", "tag=a=b"]
+    choice, as_json = run(command, *line, "--json").return_value
+    assert as_json
+    assert (choice.name, choice.root, choice.split) == ("camvid", tmp_path / "none", "test")
+    assert choice.options == {"length": 3, "tag": "a=b"}
+    without_options = run(command, *line[:4]).return_value[0]
+    with pytest.raises(DatasetError, match="none"):
+        without_options.open()
+    assert "key=value" in str(run(command, *line[:4], "--option", "length").exception)
+
+
+def test_the_help_names_exactly_the_datasets_there_are():
+    assert set(re.findall(r"\w+", DATASET_NAMES)) - {"or"} == set(datasets.DATASETS)
+
+
+def test_checkpoint_is_a_file_that_exists(tmp_path):
+    @click.command()
+    @checkpoint_argument
+    def command(checkpoint):
+        return checkpoint
+
+    file = tmp_path / "a.pth"
+    file.touch()
+    assert run(command, str(file)).return_value == file
+    assert "does not exist" in str(run(command, str(tmp_path / "b.pth")).exception)
+    assert "is a directory" in str(run(command, str(tmp_path)).exception)
+
+
+def test_device_is_one_that_is_here():
+    @click.command()
+    @device_option
+    def command(device):
+        return device
+
+    assert run(command, "--device", "cpu").return_value.type == "cpu"
+    assert run(command).return_value.type in ("cpu", "cuda")
+    for bad in ("tpu9", "cuda:999"):
+        assert "choose auto, cpu or cuda" in str(run(command, "--device", bad).exception)
+
+
+def test_example_keeps_its_lines():
+    @click.command(epilog=example("routeviz stats log", "routeviz stats log --json | jq .images"))
+    def command():
+        pass
+
+    help_text = CliRunner().invoke(command, ["--help"]).output
+    assert "Example:\n    routeviz stats log\n    routeviz stats log --json | jq .images\n" in help_text
