@@ -2,6 +2,9 @@
 
 from routeviz.datasets.camvid import CamVid
 from routeviz.datasets.catalogue import DATASETS, open_dataset
+from routeviz.datasets.cityscapes import Cityscapes
+from routeviz.datasets.folder import Folder
 from routeviz.datasets.sample import Sample
+from routeviz.datasets.voc import Voc
 
-__all__ = ["DATASETS", "CamVid", "Sample", "open_dataset"]
+__all__ = ["DATASETS", "CamVid", "Cityscapes", "Folder", "Sample", "Voc", "open_dataset"]

@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import ClassVar
 
-from routeviz.datasets.files import FileDataset, checked_root, image_files, require_files, require_folder
-from routeviz.errors import DatasetError
+from routeviz.datasets.files import FileDataset
 
 
 class CamVid(FileDataset):
@@ -29,7 +28,7 @@ class CamVid(FileDataset):
     """
 
     name = "camvid"
-    layout = "train/, trainannot/, val/, valannot/ (and test/, testannot/), a label NAME.png for each image NAME"
+    layout = "train/ and trainannot/, val/ and valannot/ (test/ and testannot/), a label NAME.png for each image NAME"
     class_names = (
         "sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist",
     )  # fmt: skip
@@ -41,14 +40,8 @@ class CamVid(FileDataset):
     label_ids: ClassVar = {i: i for i in range(12)}
 
     def __init__(self, root: str | Path | None, split: str = "val") -> None:
-        root = checked_root(root, CamVid)
-        images = image_files(require_folder(root / split, CamVid))
-        if not images:
-            raise DatasetError(f"camvid: no image lies in {root / split}; expected: {self.layout}")
-        names = [Path(image).stem for image in images]
-        folder = require_folder(root / f"{split}annot", CamVid)
-        labels = [f"{name}.png" for name in names]
-        require_files(labels, set(image_files(folder)), folder, CamVid)
+        images = self._image_names(root, split)
+        ids = [Path(image).stem for image in images]
         super().__init__(
-            root, split, [f"{split}/{image}" for image in images], [f"{split}annot/{label}" for label in labels], names
+            root, split, [f"{split}/{image}" for image in images], [f"{split}annot/{name}.png" for name in ids], ids
         )

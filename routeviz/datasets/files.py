@@ -1,7 +1,7 @@
-"""The base of every dataset that lies in a folder, and what its readers share when they look at the layout."""
+"""The base of every dataset that lies in a folder."""
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,7 +16,7 @@ class FileDataset:
 
     Parameters
     ----------
-    root : Path
+    root : str, Path or None
         The dataset's folder.
     split : str
     images : sequence of str
@@ -30,14 +30,23 @@ class FileDataset:
     ----------
     name : str
         The dataset's name in ``DATASETS``.
+    layout : str
+        What its folder must hold, for messages.
     class_names, class_colors : tuple
         Name and RGB colour (0 to 255) of each class, in the order of the class indices.
     ignore_index : int
         What unlabelled pixels hold.
     label_ids : dict of int to int
         Every id that a label file may hold, and the class index (or `ignore_index`) that it stands for.
+    ids : list of str
+        A unique name of each image.
     root, split, options
         What the dataset was opened with.
+
+    Raises
+    ------
+    DatasetError
+        There is no image, or a folder or file is missing; the message names it.
     """
 
     name: ClassVar[str]
@@ -48,15 +57,25 @@ class FileDataset:
     label_ids: ClassVar[dict[int, int]] = {}
 
     def __init__(
-        self, root: Path, split: str, images: Sequence[str], labels: Sequence[str] | None, ids: Sequence[str]
+        self,
+        root: str | Path | None,
+        split: str,
+        images: Sequence[str],
+        labels: Sequence[str] | None,
+        ids: Sequence[str],
     ) -> None:
         self.root, self.split, self.options = str(root), split, {}
-        self.ids = list(ids)
-        self._images = list(images)
-        self._labels = None if labels is None else list(labels)
-        # -1 marks an id that this dataset does not know.
-        self._classes = np.full(256, -1, np.int16)
-        self._classes[list(self.label_ids)] = list(self.label_ids.values())
+        self.ids, self._images, self._labels = ids, images, labels
+        if not images:
+            raise self._error(root, f"there is no image of the split {split!r}")
+        if len(set(ids)) < len(ids):
+            raise self._error(root, f"the split {split!r} holds {len(ids)} images but {len(set(ids))} names")
+        # One listing of each folder is quicker than a look at each file.
+        wanted = [PurePosixPath(file) for file in (*images, *(labels or ()))]
+        present = {folder: set(self._listing(root, folder)) for folder in {file.parent for file in wanted}}
+        missing = [file for file in wanted if file.name not in present[file.parent]]
+        if missing:
+            raise self._error(root, f"{missing[0]} is missing ({len(missing)} of {len(wanted)} files are)")
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -83,48 +102,29 @@ class FileDataset:
     def _label(self, path: Path, size: tuple[int, int]) -> np.ndarray:
         ids = read_label(path)
         if ids.shape != size:
-            (h, w), (height, width) = ids.shape, size
-            raise DatasetError(f"{path} is {w}x{h} pixels, its image is {width}x{height}: they must be of one size")
-        label = self._classes[ids]
+            raise DatasetError(f"{path} is of size {ids.shape}, its image {size} (height, width); they must be equal")
+        table = np.full(256, -1, np.int16)
+        table[list(self.label_ids)] = list(self.label_ids.values())
+        label = table[ids]
         if label.min() < 0:
             unknown = np.unique(ids[label < 0]).tolist()
-            raise DatasetError(f"{path} holds the ids {unknown}, {self.name} knows {sorted(self.label_ids)}")
+            raise DatasetError(f"{path} holds the ids {unknown}; {self.name} knows {sorted(self.label_ids)}")
         return label.astype(np.uint8)
 
+    @classmethod
+    def _listing(cls, root: str | Path | None, folder: str | PurePosixPath = ".") -> list[str]:
+        """Names in a folder of the dataset, sorted, without hidden ones."""
+        if root is None:
+            raise DatasetError(f"{cls.name} needs the folder it lies in (root), with {cls.layout}")
+        for path in (Path(root), Path(root, folder)):
+            if not path.is_dir():
+                raise cls._error(root, f"there is no folder {path}")
+        return sorted(path.name for path in Path(root, folder).iterdir() if not path.name.startswith("."))
 
-def checked_root(root: str | Path | None, dataset: type[FileDataset]) -> Path:
-    """Return the dataset's folder as a path, or say what is expected of it.
+    @classmethod
+    def _image_names(cls, root: str | Path | None, folder: str) -> list[str]:
+        return [name for name in cls._listing(root, folder) if Path(name).suffix.lower() in IMAGE_SUFFIXES]
 
-    Raises
-    ------
-    DatasetError
-        No folder is given, or there is none at this place.
-    """
-    if root is None:
-        raise DatasetError(f"{dataset.name} needs the folder it lies in (root); expected there: {dataset.layout}")
-    root = Path(root)
-    if not root.is_dir():
-        raise DatasetError(f"there is no folder {root}; expected there: {dataset.layout}")
-    return root
-
-
-def require_folder(path: Path, dataset: type[FileDataset]) -> Path:
-    """Return `path`, or raise a DatasetError that names it and says what the dataset's layout is."""
-    if not path.is_dir():
-        raise DatasetError(f"{dataset.name}: the folder {path} is missing; expected: {dataset.layout}")
-    return path
-
-
-def require_files(files: Iterable[str], present: set[str], folder: Path, dataset: type[FileDataset]) -> None:
-    """Raise a DatasetError that names the first of `files` that is not among those `present` in `folder`."""
-    missing = [file for file in files if file not in present]
-    if missing:
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise DatasetError(f"{dataset.name}: {folder / missing[0]}{more} is missing; expected: {dataset.layout}")
-
-
-def image_files(folder: Path, suffixes: Iterable[str] = IMAGE_SUFFIXES) -> list[str]:
-    """Names of the image files that lie in a folder, sorted; hidden files are left out."""
-    return sorted(
-        path.name for path in folder.iterdir() if path.suffix.lower() in suffixes and not path.name.startswith(".")
-    )
+    @classmethod
+    def _error(cls, root: str | Path | None, what: str) -> DatasetError:
+        return DatasetError(f"{cls.name} in {root}: {what}; expected: {cls.layout}")
