@@ -29,15 +29,21 @@ class Gate(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.small:
-            # The released code divides without the floor of 1 and fails on features smaller than 4.
-            size = [max(1, n // 4) for n in x.shape[-2:]]
-            x = F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+            x = _quarter(x)
         z = self.score(self.pool(self.reduce(x))).flatten(1)  # (N, path)
         return torch.tanh(z).relu()
 
 
+def _quarter(x: Tensor) -> Tensor:
+    """Resize by 1/4, bilinear: sampled every 4 features, also where the size is no multiple of 4, as released."""
+    if min(x.shape[-2:]) >= 4:
+        return F.interpolate(x, scale_factor=0.25, mode="bilinear", align_corners=False)
+    # Given a factor, interpolate fails below 4 features (as the released code does).
+    return F.interpolate(x, size=[max(1, n // 4) for n in x.shape[-2:]], mode="bilinear", align_corners=False)
+
+
 def transform(move: str, channels: int) -> nn.Module:
-    """What carries a cell's output h along a path, before its gate: to C/2 at twice the size, as it is, or to 2C at half."""
+    """What carries a cell's output along a path, before its gate: C/2 at twice the size, as it is, or 2C at half."""
     if move == "up":
         upsample = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
         return nn.Sequential(nn.ReLU(), ConvNorm(channels, channels // 2, 1), upsample)

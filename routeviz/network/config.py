@@ -85,7 +85,9 @@ class NetworkConfig:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1")
         for name in ("class_names", "class_colors"):
             if len(getattr(self, name)) not in (0, self.num_classes):
-                raise InputError(f"{len(getattr(self, name))} {name} for {self.num_classes} classes; give one each or none")
+                raise InputError(
+                    f"{len(getattr(self, name))} {name} for {self.num_classes} classes; give one each or none"
+                )
         if self.fixed_gates is not None and len(self.fixed_gates) != self.space.n_paths:
             raise InputError(f"{len(self.fixed_gates)} fixed gates; this space has {self.space.n_paths} paths")
 
@@ -112,7 +114,9 @@ class NetworkConfig:
             if values.get("fixed_gates") is not None:
                 values["fixed_gates"] = tuple(float(value) for value in values["fixed_gates"])
             values["class_names"] = tuple(str(name) for name in values.get("class_names", ()))
-            values["class_colors"] = tuple(tuple(int(part) for part in color) for color in values.get("class_colors", ()))
+            values["class_colors"] = tuple(
+                tuple(int(part) for part in color) for color in values.get("class_colors", ())
+            )
             return cls(**values)
         except (TypeError, KeyError, ValueError) as error:
             raise InputError(f"network settings do not fit: {error}") from None

@@ -59,5 +59,7 @@ def forced_gates(route: RouteLike | None, space: RoutingSpace, n_images: int, fi
         )
     values = values.expand(n_images, -1)
     if ((values < 0) | (values > 1)).any():
-        raise InputError(f"a forced activation is {values[(values < 0) | (values > 1)][0]:g}; valid: 0 to 1, NaN asks the gate")
+        raise InputError(
+            f"a forced activation is {values[(values < 0) | (values > 1)][0]:g}; valid: 0 to 1, NaN asks the gate"
+        )
     return torch.where(values.isnan(), base, values)

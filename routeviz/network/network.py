@@ -125,7 +125,9 @@ class RoutingNetwork(nn.Module):
             opens = alphas > OPEN_THRESHOLD
             if len(awake):
                 if cell.operation is None:
-                    raise InputError(f"cell {space.cell_names[index]} was not built into this static network; leave it closed")
+                    raise InputError(
+                        f"cell {space.cell_names[index]} was not built into this static network; leave it closed"
+                    )
                 h = cell(take(x, awake))
             for offset, path in enumerate(range(paths.start, paths.stop)):
                 target = int(space.target[path])
@@ -135,7 +137,9 @@ class RoutingNetwork(nn.Module):
                     chosen = opens[awake, offset].nonzero().flatten()
                     if len(chosen):
                         if cell.moves[offset] not in cell.transforms:
-                            raise InputError(f"path {space.path_names[path]} was not built into this static network; leave it shut")
+                            raise InputError(
+                                f"path {space.path_names[path]} was not built into this static network; leave it shut"
+                            )
                         y = cell.transforms[cell.moves[offset]](take(h, chosen))
                         senders = take(awake, chosen)
                         box.add(take(images, senders), y * take(alphas, senders)[:, offset, None, None, None])

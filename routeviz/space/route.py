@@ -117,6 +117,9 @@ class Route:
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
 
+    def __reduce__(self) -> tuple:
+        return _rebuild, (self.space, self.activations, self.name, self.source)
+
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, Route)
@@ -132,6 +135,10 @@ class Route:
         states = np.bincount(self.states.state[0], minlength=len(STATES))
         cells = ", ".join(f"{count} {state}" for count, state in zip(states[::-1], STATES[::-1], strict=True))
         return f"Route({name}{self.open.sum()} of {self.space.n_paths} paths open; cells: {cells})"
+
+
+def _rebuild(space: RoutingSpace, activations: np.ndarray, name: str, source: str) -> Route:
+    return Route(space, activations, name=name, source=source)
 
 
 def route_distance(a: Route, b: Route, *, metric: str = "jaccard") -> float:

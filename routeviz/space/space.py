@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ class RoutingSpace:
     kind : str
         What the cells and paths form; ``"lattice"`` is the space of layers and scales of the routing network.
     cells : DataFrame
-        One row a cell: ``layer``, ``scale``, ``stride`` (input pixels per feature), ``channels``; sorted by layer, scale.
+        One row a cell, sorted: ``layer``, ``scale``, ``stride`` (input pixels per feature), ``channels``.
     paths : DataFrame
         One row a path: ``layer`` and ``scale`` of its source cell, ``move``, ``target_layer``, ``target_scale``. A path
         whose target is no cell leaves the space (in the lattice: into the decoder).
@@ -117,7 +118,7 @@ class RoutingSpace:
     @cached_property
     def _slices(self) -> tuple[slice, ...]:
         starts = np.searchsorted(self.source, np.arange(self.n_cells + 1))
-        return tuple(slice(int(a), int(b)) for a, b in zip(starts[:-1], starts[1:], strict=True))
+        return tuple(slice(int(a), int(b)) for a, b in pairwise(starts))
 
     def paths_from(self, cell: int) -> slice:
         """Slice of the paths that start at a cell."""

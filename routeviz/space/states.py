@@ -10,7 +10,7 @@ from routeviz.errors import InputError
 from routeviz.space.space import RoutingSpace
 
 OPEN_THRESHOLD = 1e-4
-"""A path is open where its activation is above this; a reached cell is closed where the sum of its activations is below."""
+"""A path is open where its activation is above this; a cell is closed where the sum of its activations is below."""
 
 STATES = ("unreached", "closed", "open")
 UNREACHED, CLOSED, OPEN = range(3)
@@ -48,7 +48,7 @@ def cell_states(space: RoutingSpace, gates: np.ndarray) -> CellStates:
     """Derive the state and input of every cell, layer by layer.
 
     A live cell (sum of activations >= 1e-4) sends a tensor along all its paths, zeros along those not open; a closed
-    cell passes its input along its pass path and sends nothing elsewhere; a cell to which nothing was sent is unreached.
+    cell passes its input along its pass path and sends nothing elsewhere; a cell to which nothing is sent is unreached.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def cell_states(space: RoutingSpace, gates: np.ndarray) -> CellStates:
 
 
 def sent(space: RoutingSpace, gates: np.ndarray) -> np.ndarray:
-    """Kind of tensor that each path carries, ``(image, path)`` uint8: position in ``INPUTS`` (none where nothing is sent).
+    """Kind of tensor each path carries, ``(image, path)`` uint8: position in ``INPUTS``, none where nothing is sent.
 
     Parameters are those of :func:`cell_states`.
     """
