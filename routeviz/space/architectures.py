@@ -78,7 +78,7 @@ ARCHITECTURES: dict[str, Callable[[RoutingSpace], Route]] = {"fcn32s": fcn32s, "
 
 
 def _chain(space: RoutingSpace, stages: Sequence[tuple[int, int]], name: str) -> list[int]:
-    """Scale of the one open cell of each layer, ``layers + 1`` of them, shared out in proportion to the stages' weights.
+    """Scale of the one open cell of each layer, the layers shared out in proportion to the stages' weights.
 
     Every stage gets a cell, the rest by largest remainder; ties go to the earlier stage.
     """
