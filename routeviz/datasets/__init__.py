@@ -5,6 +5,7 @@ from routeviz.datasets.catalogue import DATASETS, open_dataset
 from routeviz.datasets.cityscapes import Cityscapes
 from routeviz.datasets.folder import Folder
 from routeviz.datasets.sample import Sample
+from routeviz.datasets.scenes import SCALE_CLASSES, Scenes
 from routeviz.datasets.voc import Voc
 
-__all__ = ["DATASETS", "CamVid", "Cityscapes", "Folder", "Sample", "Voc", "open_dataset"]
+__all__ = ["DATASETS", "SCALE_CLASSES", "CamVid", "Cityscapes", "Folder", "Sample", "Scenes", "Voc", "open_dataset"]

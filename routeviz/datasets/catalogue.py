@@ -7,10 +7,11 @@ from typing import Any
 from routeviz.datasets.camvid import CamVid
 from routeviz.datasets.cityscapes import Cityscapes
 from routeviz.datasets.folder import Folder
+from routeviz.datasets.scenes import Scenes
 from routeviz.datasets.voc import Voc
 from routeviz.errors import InputError
 
-DATASETS = {dataset.name: dataset for dataset in (CamVid, Cityscapes, Voc, Folder)}
+DATASETS = {dataset.name: dataset for dataset in (CamVid, Cityscapes, Voc, Folder, Scenes)}
 
 
 def open_dataset(name: str, root: str | Path | None = None, split: str = "val", **options: Any):
