@@ -1,0 +1,186 @@
+"""The route log: many routes over one space, one row of facts per image, and where they came from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from routeviz.errors import InputError, LogError
+from routeviz.routelog.header import plain, read_header
+from routeviz.routelog.shards import Skipped, check_rows
+from routeviz.routelog.writer import LogWriter
+from routeviz.space import CellStates, Route, RoutingSpace, cell_states
+
+# Cell states are derived for this many routes at a time, so that their intermediate arrays stay small.
+_BLOCK = 65_536
+
+
+class RouteLog:
+    """Routes of many images: the one container that every analysis takes. Not to be changed in place.
+
+    Parameters
+    ----------
+    gates : array-like, (image, path) float32
+        Activations in [0, 1] in the space's path order; NaN where the cell was unreached.
+    images : DataFrame
+        Facts, one row an image: a column ``id`` of unique text, and any others not called ``gates``.
+    space : RoutingSpace
+    source : dict, optional
+        Where the routes come from, fit for JSON; `routeviz.trace` writes checkpoint, network, dataset, settings,
+        routeviz (version) and schema.
+    skipped : sequence of Skipped
+        Images that could not be read.
+
+    Raises
+    ------
+    InputError
+        If the parts do not fit each other.
+    """
+
+    def __init__(
+        self,
+        gates: np.ndarray,
+        images: pd.DataFrame,
+        space: RoutingSpace,
+        source: dict[str, Any] | None = None,
+        *,
+        skipped: Sequence[Skipped] = (),
+    ) -> None:
+        values = np.asarray(gates, dtype=np.float32).view()
+        values.setflags(write=False)
+        check_rows(values, images, space)
+        self.space = space
+        self.source: dict[str, Any] = plain(source or {})
+        self.skipped = tuple(skipped)
+        self.gates = values
+        self._images = images.reset_index(drop=True)
+
+    @property
+    def images(self) -> pd.DataFrame:
+        """Facts, one row an image in the order of `gates`, without the gates; changing it does not change the log."""
+        return self._images.copy(deep=False)
+
+    def facts(self, *columns: str) -> pd.DataFrame:
+        """Return some columns of `images`; of a stored log only these are read from disk."""
+        if missing := [name for name in columns if name not in self.columns]:
+            raise InputError(f"this log has no column {missing[0]!r}; it has {', '.join(self.columns)}")
+        return self._facts(columns)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns of `images`."""
+        return tuple(self._images.columns)
+
+    @cached_property
+    def states(self) -> CellStates:
+        """State and kind of input of every cell for every image, each ``(image, cell)`` uint8."""
+        parts = [cell_states(self.space, self.gates[i : i + _BLOCK]) for i in range(0, max(1, len(self)), _BLOCK)]
+        return CellStates(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+    @cached_property
+    def digest(self) -> str:
+        """Hexadecimal digest: logs with one digest are equal. (A log in memory and its copy on disk have two.)"""
+        digest = hashlib.sha256(json.dumps([self.space.digest, self.source, self.columns], sort_keys=True).encode())
+        digest.update(np.ascontiguousarray(self.gates))
+        digest.update(pd.util.hash_pandas_object(self._images, index=False).to_numpy())
+        return digest.hexdigest()
+
+    def __len__(self) -> int:
+        return len(self.gates)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self)} images, {self.space!r})"
+
+    def select(self, index: Any) -> RouteLog:
+        """Return a log of some images, in memory.
+
+        Parameters
+        ----------
+        index : array-like of bool or int, or slice
+            A mask over the images, or positions, each at most once.
+
+        Raises
+        ------
+        InputError
+            If the mask has another length, or a position is not in the log or occurs twice.
+        """
+        rows = self._rows(index)
+        return RouteLog(self.gates[rows], self._images.iloc[rows], self.space, self.source)
+
+    def route(self, position: int) -> Route:
+        """Return the route of one image, named by the image's id."""
+        one = self.select([position])
+        return Route(self.space, one.gates[0], name=one._images["id"][0], source=self._origin())
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
+        """Write the log to a folder: the folder appears whole, or not at all.
+
+        Parameters
+        ----------
+        folder : path
+            Parquet shards in ``rows`` and ``log.json``, as `routeviz.load_log` reads them.
+        overwrite : bool
+            Replace a route log that is there already; anything else is never replaced.
+
+        Raises
+        ------
+        LogError
+            If the folder exists, or cannot be written.
+        """
+        folder = Path(folder).resolve()
+        exists = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+        if exists and not overwrite:
+            raise LogError(f"{folder} exists; choose another folder, or replace a log: save(folder, overwrite=True)")
+        if exists:
+            read_header(folder)
+        fresh, old = (folder.with_name(f".{folder.name}.{kind}-{os.getpid()}") for kind in ("new", "old"))
+        try:
+            with LogWriter(fresh, self.space, self.source, len(self)) as writer:
+                for number in range(writer.n_shards):
+                    block = writer.block(number)
+                    rows = slice(block.start, block.stop)
+                    writer.write(number, self.gates[rows], self._images.iloc[rows])
+                writer.finish()
+            if exists:
+                os.rename(folder, old)
+            os.rename(fresh, folder)
+        except OSError as error:
+            raise LogError(f"cannot write {folder}: {error.strerror}; choose another folder") from error
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+    def _facts(self, columns: Sequence[str]) -> pd.DataFrame:
+        return self._images[list(columns)].copy(deep=False)
+
+    def _origin(self) -> str:
+        parts = [self.source.get(key) for key in ("checkpoint", "dataset")]
+        names = [str(part.get("file") or part.get("name") or "") for part in parts if isinstance(part, dict)]
+        return ", ".join(name for name in names if name)
+
+    def _rows(self, index: Any) -> np.ndarray:
+        n = len(self)
+        if isinstance(index, slice):
+            return np.arange(n)[index]
+        rows = np.asarray(index)
+        if rows.dtype == bool:
+            if rows.shape != (n,):
+                raise InputError(f"a mask of shape {rows.shape}; this log has {n} images")
+            return np.flatnonzero(rows)
+        if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
+            raise InputError("select images by a mask, a slice or a list of positions")
+        if rows.size and not (-n <= rows.min() and rows.max() < n):
+            raise InputError(f"positions {rows.min()} to {rows.max()}; this log has images 0 to {n - 1}")
+        rows = rows.astype(np.intp) % max(n, 1)
+        if len(np.unique(rows)) < len(rows):
+            raise InputError("a position occurs twice, and the ids of a log are unique; select it once")
+        return rows

@@ -1,0 +1,207 @@
+import contextlib
+import json
+import shutil
+
+import duckdb
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from routeviz.errors import LogError
+from routeviz.routelog import RouteLog, load_log
+from routeviz.routelog.header import digest_of
+from routeviz.space import lattice_space
+
+
+@pytest.fixture
+def folder(log, tmp_path):
+    log.save(tmp_path / "log")
+    return tmp_path / "log"
+
+
+def edit(folder, *, sign=True, **changes):
+    data = json.loads((folder / "log.json").read_text()) | changes
+    (folder / "log.json").write_text(json.dumps(data | {"digest": digest_of(data)} if sign else data))
+
+
+def assert_same(first, second):
+    np.testing.assert_array_equal(first.gates, second.gates)
+    pd.testing.assert_frame_equal(first.images, second.images)
+    assert first.space == second.space
+    assert first.source == second.source
+
+
+def test_saved_and_loaded_is_the_same(log, folder):
+    again = load_log(folder, verify=True)
+    assert again.gates.dtype == np.float32
+    assert not again.gates.flags.writeable
+    assert_same(log, again)
+    assert len(again) == 100
+    assert again.columns == log.columns
+
+
+def test_equal_logs_have_equal_bytes_and_digests(log, folder, tmp_path):
+    load_log(folder).save(tmp_path / "again")
+    for name in ("log.json", "rows/part-00000.parquet", "rows/part-00003.parquet"):
+        assert (folder / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+    assert load_log(folder).digest == load_log(tmp_path / "again").digest
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["again", "log"]
+
+
+def test_rows_read_one_by_one_are_the_rows_read_together(log, folder):
+    for position in (0, 31, 32, 99, -1):
+        assert load_log(folder).route(position) == log.route(position)
+    rows = [70, 2, 69, 33]
+    assert_same(load_log(folder).select(rows), log.select(rows))
+    loaded = load_log(folder)
+    assert loaded.gates.shape == log.gates.shape
+    assert_same(loaded.select(rows), log.select(rows))
+    assert len(load_log(folder).select([])) == 0
+    pd.testing.assert_frame_equal(load_log(folder).facts("macs_conv"), log.images[["macs_conv"]])
+
+
+def test_opens_in_pandas_polars_and_duckdb_as_it_is(log, folder):
+    rows = folder / "rows"
+    frame = pd.read_parquet(rows, columns=["id", "miou", "gates"])
+    np.testing.assert_array_equal(np.stack(frame["gates"]), log.gates)
+    assert frame["id"].tolist() == log.images["id"].tolist()
+    table = pl.read_parquet(rows)
+    assert table.schema["gates"] == pl.Array(pl.Float32, log.space.n_paths)
+    np.testing.assert_array_equal(table["gates"].to_numpy(), log.gates)
+    assert table["miou"].null_count() == 34
+    query = f"select count(*), avg(miou), max(macs_conv) from '{rows}/*.parquet' where gates[1] > 0.5"
+    ((count, mean, macs),) = duckdb.sql(query).fetchall()
+    wanted = log.images[log.gates[:, 0] > 0.5]
+    assert count == len(wanted)
+    assert mean == pytest.approx(wanted["miou"].mean())
+    assert macs == wanted["macs_conv"].max()
+    assert pq.read_schema(rows / "part-00000.parquet").field("gates").type == pa.list_(
+        pa.field("element", pa.float32(), nullable=False), log.space.n_paths
+    )
+
+
+def test_an_empty_log_keeps_its_columns(log, tmp_path):
+    log.select([]).save(tmp_path / "log")
+    empty = load_log(tmp_path / "log")
+    assert len(empty) == 0
+    assert empty.columns == log.columns
+    assert empty.gates.shape == (0, log.space.n_paths)
+    assert empty.states.state.shape == (0, log.space.n_cells)
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 70), st.integers(0, 2**32 - 1), st.text(max_size=20))
+def test_any_log_comes_back(tmp_path_factory, n, seed, word):
+    rng = np.random.default_rng(seed)
+    space = lattice_space(3, 2)
+    gates = rng.random((n, space.n_paths), np.float32)
+    gates[rng.random(gates.shape) < 0.2] = np.nan
+    images = pd.DataFrame({"id": [f"{word}{i}" for i in range(n)], "flag": rng.random(n) < 0.5}, copy=True)
+    images["id"] = images["id"].astype("str")
+    log = RouteLog(gates, images, space, {word: [word, n]})
+    folder = tmp_path_factory.mktemp("log") / "log"
+    log.save(folder)
+    assert_same(load_log(folder, verify=True), log)
+    shutil.rmtree(folder.parent)
+
+
+def test_a_log_is_replaced_only_when_asked_and_nothing_else_ever(log, folder, tmp_path):
+    with pytest.raises(LogError, match="overwrite=True"):
+        log.save(folder)
+    log.select(slice(10)).save(folder, overwrite=True)
+    assert len(load_log(folder)) == 10
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "thesis.txt").write_text("mine")
+    with pytest.raises(LogError, match="is no route log"):
+        log.save(tmp_path / "notes", overwrite=True)
+    assert (tmp_path / "notes" / "thesis.txt").read_text() == "mine"
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LogError, match="cannot be read"):
+        log.save(tmp_path / "file", overwrite=True)
+
+
+def test_folders_that_are_no_log_are_refused_in_one_line(tmp_path, folder):
+    (tmp_path / "empty").mkdir()
+    cases = {
+        tmp_path / "nowhere": "is not a folder",
+        folder / "log.json": "is not a folder",
+        tmp_path / "empty": "it has no log.json",
+    }
+    for path, words in cases.items():
+        with pytest.raises(LogError, match=words) as error:
+            load_log(path)
+        assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "cannot be read"),
+        ("{", "cannot be read"),
+        ("[" * 100_000, "cannot be read"),
+        ("[]", "not the header of a route log"),
+        ('{"format": "other"}', "not the header of a route log"),
+        ('{"format": "routeviz route log", "schema": 2}', "is of schema 2; this version reads 1"),
+        ('{"format": "routeviz route log", "schema": 1}', "lacks images"),
+    ],
+)
+def test_a_log_json_that_is_none_is_refused(folder, text, words):
+    (folder / "log.json").write_text(text)
+    with pytest.raises(LogError, match=words):
+        load_log(folder)
+
+
+def test_an_edited_log_json_is_refused(folder):
+    edit(folder, sign=False, source={"settings": {"resize": [64, 64]}})
+    with pytest.raises(LogError, match="was changed after it was written"):
+        load_log(folder)
+
+
+def test_a_log_json_of_other_rows_is_found_when_they_are_read(folder):
+    edit(folder, source={"checkpoint": {"file": "another"}})
+    with pytest.raises(LogError, match="belongs to another log"):
+        load_log(folder).gates.sum()
+
+
+def test_missing_foreign_and_changed_shards_are_named(folder):
+    path = folder / "rows" / "part-00001.parquet"
+    kept = path.read_bytes()
+    path.unlink()
+    with pytest.raises(LogError, match=r"lacks 1 of 4 shards, first part-00001\.parquet"):
+        load_log(folder)
+    path.write_bytes(kept[:-1])
+    with pytest.raises(LogError, match=r"part-00001\.parquet has \d+ bytes"):
+        load_log(folder)
+    path.write_bytes(kept)
+    path.with_name("other.parquet").write_bytes(kept)
+    with pytest.raises(LogError, match=r"holds other\.parquet, which is not part of the log"):
+        load_log(folder)
+
+
+def test_damage_anywhere_in_a_shard_is_found_when_it_is_read(log, folder):
+    path = folder / "rows" / "part-00000.parquet"
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for place in [0, len(whole) - 1, *rng.integers(0, len(whole), 60)]:
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ (1 << rng.integers(8))]) + whole[place + 1 :])
+        with pytest.raises(LogError, match="was changed"):
+            load_log(folder, verify=True)
+        # A footer has no checksum, so it can change in a way that means nothing: what is read is right, or refused.
+        with contextlib.suppress(LogError):
+            assert_same(load_log(folder), log)
+
+
+def test_shards_that_changed_places_are_found(folder):
+    first, second = (folder / "rows" / f"part-0000{number}.parquet" for number in (0, 1))
+    content = first.read_bytes(), second.read_bytes()
+    first.write_bytes(content[1]), second.write_bytes(content[0])
+    data = json.loads((folder / "log.json").read_text())
+    data["shards"][0]["bytes"], data["shards"][1]["bytes"] = len(content[1]), len(content[0])
+    edit(folder, shards=data["shards"])
+    with pytest.raises(LogError, match="belongs to another log or place"):
+        load_log(folder).images.sum()
