@@ -1,0 +1,172 @@
+"""A log in figures, each with its unit and its definition in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import entropy
+
+from routeviz.routelog import RouteLog
+from routeviz.stats.usage import cell_usage, path_usage, route_counts
+
+MACS = {"macs_conv": "conv", "macs_fvcore": "fvcore", "macs_released": "released"}
+"""Columns of a log that hold MACs, and their convention."""
+
+EXPECTED = "expected_macs_released"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number about a log.
+
+    Attributes
+    ----------
+    key : str
+        Name for scripts.
+    name : str
+        Name for people.
+    value : int or float
+    unit : str
+        ``"images"``, ``"share"`` (0 to 1), ``"bits"``, ``"MACs, <convention>"`` and so on.
+    definition : str
+        What was counted, in words.
+    """
+
+    key: str
+    name: str
+    value: float
+    unit: str
+    definition: str
+
+
+def summary(log: RouteLog) -> list[Figure]:
+    """Describe a log in figures.
+
+    Parameters
+    ----------
+    log : RouteLog
+        MACs are described where its images have them.
+
+    Returns
+    -------
+    list of Figure
+
+    Raises
+    ------
+    InputError
+        If the log has no images.
+    """
+    return [*_routes(log), *_paths(log), *_cells(log), *_macs(log)]
+
+
+def _routes(log: RouteLog) -> Iterator[Figure]:
+    counts = route_counts(log)
+    yield Figure("images", "images", len(log), "images", "images in the log")
+    yield Figure(
+        "distinct_routes",
+        "distinct routes",
+        len(counts),
+        "routes",
+        "different sets of open paths; never more than there are images",
+    )
+    yield Figure(
+        "effective_routes",
+        "effective number of routes",
+        float(np.exp(entropy(counts))),
+        "routes",
+        "exp of the Shannon entropy of the routes' frequencies: so many equally frequent routes would be as diverse",
+    )
+    yield Figure(
+        "top_route",
+        "most frequent route",
+        float(counts[0] / len(log)),
+        "share",
+        "share of the images that take this one route",
+    )
+
+
+def _paths(log: RouteLog) -> Iterator[Figure]:
+    usage, n = path_usage(log), len(log)
+    share = usage.open.to_numpy()
+    yield Figure(
+        "open_paths", "open paths", float(share.mean()), "share", "share of all paths that are open, mean over images"
+    )
+    yield Figure(
+        "decided_paths",
+        "paths decided by the image",
+        int(((share > 0) & (share < 1)).sum()),
+        "paths",
+        "paths that are open for some images and not for others",
+    )
+    yield Figure("always_open", "paths always open", int((share == 1).sum()), "paths", "paths open for every image")
+    yield Figure("never_open", "paths never open", int((share == 0).sum()), "paths", "paths open for no image")
+    yield Figure(
+        "gate_entropy",
+        "entropy of a gate",
+        float(usage.entropy.mean()),
+        "bits",
+        "entropy over images of whether a path is open, mean over paths: 0 if images agree, 1 if they split evenly",
+    )
+    if n > 1:
+        yield Figure(
+            "route_distance",
+            "distance of two routes",
+            float((2 * share * (1 - share)).mean() * n / (n - 1)),
+            "share",
+            "share of paths that are open in one route only, mean over all pairs of images",
+        )
+
+
+def _cells(log: RouteLog) -> Iterator[Figure]:
+    usage = cell_usage(log)
+    for state, meaning in (
+        ("open", "share of all cells whose operation runs, mean over images"),
+        ("closed", "share of all cells that are reached and pass their input on unchanged, mean over images"),
+        ("unreached", "share of all cells to which nothing is sent, mean over images"),
+    ):
+        yield Figure(f"{state}_cells", f"{state} cells", float(usage[state].mean()), "share", meaning)
+    reached = 1 - usage.unreached.sum() / len(usage)
+    yield Figure(
+        "starved_cells",
+        "starved cells",
+        float(usage.zeros.mean() / reached),
+        "share",
+        "share of the reached cells, over all images, to which only zeros are sent",
+    )
+    yield Figure(
+        "image_blind_cells",
+        "image-blind cells",
+        float(usage.image_blind.mean() / reached),
+        "share",
+        "share of the reached cells, over all images, whose input holds nothing of the image: starved, or fed by "
+        "starved cells alone",
+    )
+
+
+def _macs(log: RouteLog) -> Iterator[Figure]:
+    for column, convention in MACS.items():
+        if column not in log.columns:
+            continue
+        macs, unit = log.facts(column)[column].to_numpy(np.float64), f"MACs, {convention}"
+        yield Figure(f"{column}_mean", "MACs, average", float(macs.mean()), unit, "mean over images")
+        yield Figure(f"{column}_max", "MACs, maximum", int(macs.max()), unit, "of the most expensive image")
+        yield Figure(f"{column}_min", "MACs, minimum", int(macs.min()), unit, "of the cheapest image")
+        yield Figure(f"{column}_std", "MACs, spread", float(macs.std()), unit, "standard deviation over images")
+        yield Figure(
+            f"{column}_varying",
+            "MACs that vary",
+            float(1 - macs.min() / macs.max()),
+            f"share, {convention}",
+            "share of the most expensive image's MACs that the cheapest image does without; image sizes vary with it",
+        )
+    if EXPECTED in log.columns:
+        yield Figure(
+            f"{EXPECTED}_mean",
+            "expected MACs, average",
+            float(log.facts(EXPECTED)[EXPECTED].mean()),
+            "MACs, released",
+            "cells weighted by their largest activation, paths by theirs, without stem, gates and decoder: what the "
+            "budget of training steers, not what is computed",
+        )

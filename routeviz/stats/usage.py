@@ -1,0 +1,135 @@
+"""How often images use each path and cell, and how many different routes they take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from scipy.stats import entropy
+
+from routeviz.errors import InputError
+from routeviz.routelog import RouteLog
+from routeviz.space import INPUTS, OPEN_THRESHOLD, STATES
+
+BLOCK = 16_384
+"""Images that are looked at together: a log may hold more gates than memory does."""
+
+
+def path_usage(log: RouteLog) -> pd.DataFrame:
+    """Describe the use of every path over the images of a log.
+
+    Parameters
+    ----------
+    log : RouteLog
+
+    Returns
+    -------
+    DataFrame
+        One row a path, in the space's order: ``layer``, ``scale``, ``move``, ``target_layer``, ``target_scale``;
+        ``open``, share of images in which it is open; ``activation``, mean over all images, 0 where its cell is
+        unreached; ``activation_open``, mean over the images in which it is open, NaN where it never is; ``entropy``, of
+        whether it is open, in bits: 0 where all images agree, 1 where they split in halves.
+    """
+    n_open = np.zeros(log.space.n_paths, dtype=np.int64)
+    total, total_open = np.zeros(log.space.n_paths), np.zeros(log.space.n_paths)
+    for gates, is_open in _blocks(log):
+        n_open += is_open.sum(axis=0)
+        total += gates.sum(axis=0, dtype=np.float64)
+        total_open += np.sum(gates, axis=0, dtype=np.float64, where=is_open)
+    share = n_open / len(log)
+    return log.space.paths.assign(
+        open=share,
+        activation=total / len(log),
+        activation_open=np.divide(total_open, n_open, out=np.full(len(share), np.nan), where=n_open > 0),
+        entropy=entropy([share, 1 - share], base=2),
+    )
+
+
+def path_usage_by_layer(log: RouteLog, *, value: str = "open") -> pd.DataFrame:
+    """Lay out one column of `path_usage` as the lattice is drawn.
+
+    Parameters
+    ----------
+    log : RouteLog
+    value : str
+        Column of `path_usage`.
+
+    Returns
+    -------
+    DataFrame
+        Rows are (scale, move), finest scale first and moves in the space's order; columns are layers; NaN where there
+        is no such path.
+
+    Raises
+    ------
+    InputError
+        If there is no such column.
+    """
+    usage = path_usage(log)
+    valid = [column for column in usage if column not in log.space.paths]
+    if value not in valid:
+        raise InputError(f"unknown value {value!r}; valid: {', '.join(valid)}")
+    usage["move"] = pd.Categorical(usage["move"], categories=_moves(log))
+    return usage.set_index(["scale", "move", "layer"])[value].unstack()
+
+
+def cell_usage(log: RouteLog) -> pd.DataFrame:
+    """Describe the state and the input of every cell over the images of a log.
+
+    Parameters
+    ----------
+    log : RouteLog
+
+    Returns
+    -------
+    DataFrame
+        One row a cell: ``layer``, ``scale``; shares of images by state, ``unreached``, ``closed`` and ``open``; shares
+        of images by kind of input, ``none``, ``zeros`` (the cell is starved), ``constant`` and ``image``; and
+        ``image_blind``, zeros and constant together.
+    """
+    _check(log)
+    table = log.space.cells[["layer", "scale"]].copy()
+    for names, codes in zip((STATES, INPUTS), log.states, strict=True):
+        for code, name in enumerate(names):
+            table[name] = (codes == code).mean(axis=0)
+    return table.assign(image_blind=table.zeros + table.constant)
+
+
+def route_counts(log: RouteLog) -> np.ndarray:
+    """Count the images of each distinct route; two images take the same route where the same paths are open.
+
+    Parameters
+    ----------
+    log : RouteLog
+
+    Returns
+    -------
+    ndarray, (distinct route,) int64
+        Largest first; they sum to the number of images.
+    """
+    packed = np.concatenate([np.packbits(is_open, axis=1) for _, is_open in _blocks(log)])
+    rows = packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
+    return np.sort(np.unique(rows, return_counts=True)[1])[::-1]
+
+
+def _blocks(log: RouteLog) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Gates of some images at a time, 0 for unreached cells, and which of their paths are open: ``(image, path)``."""
+    _check(log)
+    for start in range(0, len(log), BLOCK):
+        rows = slice(start, start + BLOCK)
+        reached = log.states.state[rows] != STATES.index("unreached")
+        gates = np.where(reached[:, log.space.source], log.gates[rows], 0)
+        yield gates, gates > OPEN_THRESHOLD
+
+
+def _check(log: RouteLog) -> None:
+    if len(log) == 0:
+        raise InputError("the log has no images; there is nothing to describe")
+
+
+def _moves(log: RouteLog) -> list[str]:
+    """Moves in the order in which the cell that offers most of them has them."""
+    by_cell = (log.space.moves[log.space.paths_from(cell)] for cell in range(log.space.n_cells))
+    most = max(by_cell, key=len)
+    return list(dict.fromkeys([*most, *log.space.moves]))
