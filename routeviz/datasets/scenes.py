@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from routeviz.datasets.sample import Sample
-from routeviz.datasets.scene_drawing import SHAPES, TEXTURES, draw, scatter
+from routeviz.datasets.scene_drawing import KINDS, draw, scatter
 from routeviz.errors import DatasetError, InputError
 
 SCALE_CLASSES = ("small", "large", "mixed")
@@ -31,7 +31,7 @@ class Scenes:
     length : int, optional
         Number of images; by default 1200 for training, 150 else. A longer dataset begins with the shorter one.
     size : (height, width), optional
-        In pixels, at least 64 x 64; objects grow with it.
+        In pixels: 64 or more, one at most twice the other; objects grow with it.
     seed : int, optional
 
     Raises
@@ -43,7 +43,7 @@ class Scenes:
     """
 
     name: ClassVar[str] = "scenes"
-    class_names: ClassVar = ("ground", *(f"{texture} {shape}" for shape in SHAPES for texture in TEXTURES))
+    class_names: ClassVar = ("ground", *(" ".join(kind) for kind in KINDS))
     class_colors: ClassVar = (
         (44, 47, 56),
         (23, 90, 168), (110, 182, 240),
@@ -66,10 +66,8 @@ class Scenes:
         length = _LENGTHS[split] if length is None else length
         if length < 1 or seed < 0:
             raise InputError(f"scenes needs a length of 1 or more and a seed of 0 or more, given {length} and {seed}")
-        if len(size) != 2 or min(size) < 64 or max(size) > 4 * min(size):
-            raise InputError(
-                f"scenes needs a size (height, width) of 64 or more, one at most 4 times the other: {size}"
-            )
+        if len(size) != 2 or min(size) < 64 or max(size) > 2 * min(size):
+            raise InputError(f"scenes needs a size (height, width) of 64 or more, one at most twice the other: {size}")
         self.root, self.split = None, split
         self.options = {"length": length, "size": tuple(size), "seed": seed}
         self.ids = [f"{split}-{index:05d}" for index in range(length)]
