@@ -66,7 +66,7 @@ class Commands(click.Group):
         sys.exit(result if isinstance(result, int) else 0)
 
 
-@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("routeviz", cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="routeviz")
 def cli() -> None:
     """See, count and compare the routes that images take through a dynamic-routing segmentation network.

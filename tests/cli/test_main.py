@@ -53,7 +53,7 @@ def test_help_lists_every_command_and_imports_none():
     assert "loaded: []" in result.stdout
 
 
-@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "demo"])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_help_of_a_command_waits_for_no_torch(name):
     program = (
         "import sys\n"
