@@ -230,6 +230,8 @@ function listen(view) {
     if (event.target.matches(":focus-visible")) hint(view, event.target, box.right, box.bottom);
   });
   svg.addEventListener("focusout", () => { view.tip.hidden = true; });
+  // The page itself listens to arrows: those meant for the lattice, its slider or its boxes end here.
+  view.root.addEventListener("keydown", (event) => event.stopPropagation());
   svg.addEventListener("keydown", (event) => {
     const node = nodeOf(event);
     if (!node) return;

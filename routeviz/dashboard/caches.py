@@ -1,0 +1,161 @@
+"""Everything the dashboard keeps in memory, in one place and each with a bound, so that memory stays flat.
+
+Large things are never hashed: caches are keyed by digests, paths with their time of change, and positions. Arguments
+that begin with an underscore are passed along without being part of the key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from routeviz.dashboard import pictures, running
+from routeviz.dashboard.settings import Settings
+from routeviz.dashboard.shelf import Item, find
+from routeviz.datasets import Sample, open_dataset
+from routeviz.routelog import RouteLog, load_log
+
+if TYPE_CHECKING:
+    from routeviz.costs import CostTable
+    from routeviz.network import RoutingNetwork
+
+Key = tuple[Any, ...]
+
+OBJECT_FACTS = ("count", "median_area", "share_small", "share_medium", "share_large")
+
+
+@st.cache_resource(ttl=5, max_entries=4, show_spinner=False)
+def items(settings_text: str) -> list[Item]:
+    """All logs, checkpoints and runs; looked for anew after five seconds."""
+    return find(Settings.from_environment().folders)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the route log")
+def _log(path: str, stamp: Key) -> RouteLog:
+    return load_log(path)
+
+
+def log(item: Item) -> RouteLog:
+    """Open the log of an item; raises LogError where it cannot be read."""
+    return _log(str(item.path), item.stamp)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def facts(digest: str, _log: RouteLog) -> pd.DataFrame:
+    """Facts of each image that the screen can show or sort by: all but the object facts of single classes."""
+    names = [str(name) for name in (_log.source.get("dataset") or {}).get("class_names", ())]
+    of_classes = {f"objects_{fact}_{name}" for fact in OBJECT_FACTS for name in names}
+    return _log.facts(*(column for column in _log.columns if column not in of_classes))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def path_usage(digest: str, _log: RouteLog) -> pd.DataFrame:
+    """Use of each path over a log's images."""
+    from routeviz.stats import path_usage
+
+    return path_usage(_log)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def cell_usage(digest: str, _log: RouteLog) -> pd.DataFrame:
+    """State and input of each cell over a log's images."""
+    from routeviz.stats import cell_usage
+
+    return cell_usage(_log)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _sha256(path: str, stamp: Key) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def checkpoint_like(sha256: str, name: str, candidates: Sequence[Item]) -> Item | None:
+    """Find the checkpoint of a hash; files of the name that the log recorded are read first."""
+    for item in sorted(candidates, key=lambda item: item.path.name != name):
+        if _sha256(str(item.path), item.stamp) == sha256:
+            return item
+    return None
+
+
+@st.cache_resource(max_entries=3, show_spinner="Loading the checkpoint")
+def _network(path: str, stamp: Key, settings: str) -> RoutingNetwork:
+    return running.load(Path(path), json.loads(settings))
+
+
+def network(item: Item, settings: str) -> RoutingNetwork:
+    """Load the checkpoint of an item, in eval mode; ``settings`` is JSON. Raises CheckpointError where it cannot be."""
+    return _network(str(item.path), item.stamp, settings)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def dataset(name: str, root: str | None, split: str, options: str) -> Any:
+    """Open a dataset; ``options`` is JSON. Raises DatasetError where its folder is not as it should be."""
+    chosen = {key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(options).items()}
+    return open_dataset(name, root, split, **chosen)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def positions(key: Key, _dataset: Any) -> dict[str, int]:
+    """Position of each id in a dataset."""
+    return {id_: index for index, id_ in enumerate(_dataset.ids)}
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def dataset_facts(key: Key, _dataset: Any) -> pd.DataFrame:
+    """What a dataset tells of each image without decoding it: ``id``, and its own facts."""
+    rows = [{"id": id_, **_dataset.facts(index)} for index, id_ in enumerate(_dataset.ids)]
+    return pd.DataFrame(rows, columns=None if rows else ["id"])
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def sample(key: Key, index: int, _dataset: Any) -> Sample:
+    """Decode one image with its label; raises DatasetError where a file cannot be read."""
+    return _dataset[index]
+
+
+@st.cache_resource(max_entries=2000, show_spinner=False)
+def thumbnail(key: Key, index: int, _dataset: Any) -> str:
+    """One image of a dataset as a small data URI."""
+    return pictures.thumbnail(_dataset[index].image)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def run_image(image: Key, how: running.How, _net: RoutingNetwork, _image: np.ndarray) -> running.Pass:
+    """Run a network on one image; ``image`` names the checkpoint, the dataset and the position."""
+    return running.run(_net, _image, how)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def features(image: Key, how: running.How, cell: int, _net: RoutingNetwork, _image: np.ndarray) -> np.ndarray | None:
+    """What an open cell computes on one image, ``(channel, height, width)`` float32; None where it does not run."""
+    return running.features(_net, _image, how, cell)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def image_macs(image: Key, convention: str, _net: RoutingNetwork, _gates: np.ndarray, _size: tuple[int, int]) -> int:
+    """MACs of one image's route."""
+    from routeviz.costs import macs
+
+    return int(macs(_net, _gates[None], _size, convention=convention)[0])
+
+
+@st.cache_resource(max_entries=16, show_spinner="Counting the network's costs")
+def costs(config: str, image_size: tuple[int, int], convention: str) -> CostTable:
+    """Cost table of a network configuration (JSON); weights make no difference to it."""
+    from routeviz.costs import cost_table
+    from routeviz.network import NetworkConfig, RoutingNetwork
+
+    return cost_table(RoutingNetwork(NetworkConfig.from_dict(json.loads(config))).eval(), image_size, convention)
+
+
+def key_of(path: Path, stamp: Key) -> Key:
+    """The key under which what a file gave is kept."""
+    return (str(path), *stamp)

@@ -1,0 +1,211 @@
+"""Choosing what to look at: a log or checkpoint, then an image; the same on every view."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import streamlit as st
+
+from routeviz.dashboard import caches, components, state
+from routeviz.dashboard.collection import Collection, dataset_names, of_checkpoint, of_log
+from routeviz.dashboard.order import DATASET_ORDER, listed, sort_choices, step, window
+from routeviz.dashboard.settings import Settings
+from routeviz.dashboard.shelf import KINDS, Item
+from routeviz.dashboard.words import WORDS, plain, short
+from routeviz.errors import DatasetError, RoutevizError
+
+CONVENTIONS = ("conv", "fvcore", "released")
+SPLITS = ("val", "train", "test")
+GATES = ("full gate", "small gate")
+OWN_SUFFIX = ".safetensors"
+LISTED = 1000
+THUMBNAILS = 96
+
+
+def choose_collection() -> tuple[Collection | None, str]:
+    """Offer all logs and checkpoints in the sidebar; None where there is nothing, after saying what to do."""
+    settings = Settings.from_environment()
+    shelf = caches.items(json.dumps(settings.to_environment()))
+    offered = {f"{item.name} ({KINDS[item.kind]})": item for item in shelf if item.kind != "run"}
+    if not offered:
+        nothing_found(settings)
+        return None, CONVENTIONS[0]
+    with st.sidebar:
+        name = st.selectbox(
+            "Route log or checkpoint",
+            list(offered),
+            key=state.SOURCE,
+            bind=state.BOUND,
+            help=f"Route log: {WORDS['route log']} Checkpoint: {WORDS['checkpoint']}",
+        )
+    try:
+        with st.sidebar:
+            collection = _open(offered[name], shelf, settings)
+    except RoutevizError as error:
+        st.error(plain(error), icon=":material/error:")
+        return None, CONVENTIONS[0]
+    with st.sidebar:
+        convention = st.selectbox(
+            "Convention for MACs", CONVENTIONS, key=state.CONVENTION, bind=state.BOUND, help=WORDS["MACs"]
+        )
+        about(collection)
+    return collection, convention
+
+
+def _open(item: Item, shelf: list[Item], settings: Settings) -> Collection:
+    if item.kind == "log":
+        return of_log(item, shelf, settings)
+    name = st.selectbox("Dataset", dataset_names(settings), key=state.DATASET, bind=state.BOUND)
+    split = st.selectbox("Split", SPLITS, key=state.SPLIT, bind=state.BOUND)
+    small_gate = None
+    if item.path.suffix != OWN_SUFFIX:
+        gate = st.selectbox("Gates", GATES, key=state.GATE, bind=state.BOUND, help=WORDS["small gate"])
+        small_gate = gate == GATES[1]
+    return of_checkpoint(item, name, split, settings, small_gate=small_gate)
+
+
+def nothing_found(settings: Settings) -> None:
+    """Say where was searched, and what makes something appear."""
+    st.header("Nothing to look at yet")
+    places = ", ".join(plain(folder) for folder in settings.folders) or "no folder"
+    st.markdown(
+        f"There is no route log and no checkpoint in {places}. Record one, then start the dashboard with its folder:"
+    )
+    st.code(
+        "routeviz trace CHECKPOINT --dataset camvid --root CamVid --out logs/camvid\n"
+        "routeviz dashboard logs --root camvid=CamVid",
+        language="bash",
+    )
+
+
+def about(collection: Collection) -> None:
+    """Where the routes come from."""
+    log, space = collection.log, collection.space
+    lines = [
+        f"{len(collection.facts):,} images",
+        f"{space.n_cells} cells, {space.n_paths} paths, layers 0 to {space.layers}",
+    ]
+    if log is not None:
+        made_by, data = log.source.get("checkpoint") or {}, log.source.get("dataset") or {}
+        if made_by.get("file"):
+            step_of = f", step {made_by['step']:,}" if made_by.get("step") is not None else ""
+            lines.append(f"checkpoint {plain(made_by['file'])}{step_of}")
+        if data.get("name"):
+            lines.append(f"dataset {plain(data['name'])}, {plain(data.get('split') or '')}")
+        if log.skipped:
+            lines.append(f"{len(log.skipped)} images could not be read, first {plain(log.skipped[0].file)}")
+    st.caption("  \n".join(lines))
+
+
+def choose_image(collection: Collection, convention: str) -> int | None:
+    """Offer the images in a chosen order, with a step back and forth; the row of `collection.facts` that was chosen."""
+    facts = collection.facts
+    bar = st.columns([0.7, 3.6, 0.7, 2, 1.2, 1.3], vertical_alignment="bottom")
+    choices = sort_choices(facts, convention)
+    with bar[3]:
+        sort = st.selectbox("Sort by", [DATASET_ORDER, *choices], key=state.SORT, bind=state.BOUND)
+    with bar[5], st.popover("Filter", icon=":material/filter_list:", width="stretch"):
+        rows = filtered(collection, convention, choices.get(sort))
+    if not len(rows):
+        st.info("No image passes the filter: widen it, or search for another id.", icon=":material/filter_list_off:")
+        return None
+    ids = facts["id"]
+    current = _row_of(ids, state.value(state.IMAGE))
+    options = [ids.iat[row] for row in window(rows, current, LISTED)]
+    if st.session_state.get(state.IMAGE) not in options:
+        st.session_state.pop(state.IMAGE, None)
+    with bar[1]:
+        id_ = st.selectbox(
+            f"Image ({len(rows):,} listed)",
+            options,
+            key=state.IMAGE,
+            bind=state.BOUND,
+            help="Type to search. The arrow keys of the keyboard lead to the previous and the next image.",
+        )
+    row = _row_of(ids, id_)
+    for place, icon, by, key, word in (
+        (bar[0], "chevron_left", -1, "Left", "Previous"),
+        (bar[2], "chevron_right", 1, "Right", "Next"),
+    ):
+        place.button(
+            "",
+            icon=f":material/{icon}:",
+            help=f"{word} image",
+            shortcut=key,
+            on_click=_go,
+            args=(ids.iat[step(rows, row, by)],),
+            key=f"step_{word}",
+            width="stretch",
+        )
+    with bar[4]:
+        show_gallery = st.toggle("Gallery", key=state.GALLERY, bind=state.BOUND)
+    if show_gallery:
+        thumbnails(collection, rows, row, convention)
+    return row
+
+
+def filtered(collection: Collection, convention: str, sort: str | None) -> np.ndarray:
+    """Controls of the filter; the rows that pass it, in order."""
+    facts = collection.facts
+    descending = st.toggle("Largest first", key=state.DESCENDING, bind=state.BOUND)
+    search = st.text_input("Id contains", key=state.SEARCH, bind=state.BOUND)
+    ranges, among = {}, {}
+    for key, column, words, factor in (
+        (state.COST, f"macs_{convention}", f"MACs ({convention}), M", 1e-6),
+        (state.MIOU, "miou", "mIoU, %", 100),
+    ):
+        values = facts[column].dropna() * factor if column in facts else ()
+        if len(values) and values.min() < values.max():
+            low, high = float(np.floor(values.min())), float(np.ceil(values.max()))
+            chosen = st.slider(words, low, high, (low, high), key=key, bind=state.BOUND)
+            if chosen != (low, high):
+                ranges[column] = (chosen[0] / factor, chosen[1] / factor)
+    if "scale_class" in facts:
+        among["scale_class"] = st.pills(
+            "Scale of the objects",
+            sorted(facts["scale_class"].unique()),
+            selection_mode="multi",
+            key=state.SCALE,
+            bind=state.BOUND,
+        )
+    return listed(facts, search=search, ranges=ranges, among=among, sort=sort, descending=descending)
+
+
+def thumbnails(collection: Collection, rows: np.ndarray, current: int, convention: str) -> None:
+    """The listed images, 96 a page, as pictures that can be clicked."""
+    if collection.dataset is None:
+        st.info(plain(collection.no_pictures), icon=":material/image_not_supported:")
+        return
+    pages = -(-len(rows) // THUMBNAILS)
+    page = 1
+    if pages > 1:
+        page = st.number_input(f"Page of {pages}", 1, pages, key=state.GALLERY_PAGE, bind=state.BOUND, width=160)
+    shown = rows[(page - 1) * THUMBNAILS : page * THUMBNAILS]
+    column = f"macs_{convention}"
+    cards = []
+    for row in shown:
+        index = collection.index(row)
+        try:
+            src = "" if index is None else caches.thumbnail(collection.dataset_key, index, collection.dataset)
+        except DatasetError:
+            src = ""
+        note = f"{short(collection.facts[column].iat[row])} MACs" if column in collection.facts else ""
+        cards.append({"id": collection.facts["id"].iat[row], "src": src, "note": note})
+    with st.container(height=250):
+        components.gallery(
+            cards, key="gallery_cards", chosen=collection.facts["id"].iat[current], on_choose=_take_chosen
+        )
+
+
+def _take_chosen() -> None:
+    _go(state.part("gallery_cards", "chosen"))
+
+
+def _go(id_: str) -> None:
+    st.session_state[state.IMAGE] = id_
+
+
+def _row_of(ids: object, id_: str | None) -> int | None:
+    found = np.flatnonzero(ids.to_numpy() == id_) if id_ else ()
+    return int(found[0]) if len(found) else None

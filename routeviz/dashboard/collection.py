@@ -1,0 +1,213 @@
+"""Images whose routes are looked at: those of a route log, or those of a dataset that a checkpoint runs on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from routeviz.dashboard import caches, running
+from routeviz.dashboard.settings import Settings
+from routeviz.dashboard.shelf import Item
+from routeviz.datasets import Sample
+from routeviz.errors import DatasetError
+from routeviz.routelog import RouteLog
+from routeviz.space import RoutingSpace
+
+if TYPE_CHECKING:
+    from routeviz.network import RoutingNetwork
+
+AS_THEY_ARE = running.How()
+PROCEDURAL = "scenes"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Collection:
+    """Images, what is known of each, and what can be done with them.
+
+    Attributes
+    ----------
+    key : tuple
+        What caches know it by.
+    space : RoutingSpace
+    facts : DataFrame
+        One row an image: ``id``, and what is known before anything is computed.
+    log : RouteLog or None
+        Where the routes are read from; without one the checkpoint computes them.
+    dataset : dataset or None
+        Where the pictures are read from, with its key; without one, `no_pictures` says what to do.
+    checkpoint : Item or None
+        What segments; without one, `no_network` says what to do.
+    class_names, class_colors, ignore_index
+        Of the labels and the segmentation.
+    network_config, network_settings : str
+        JSON: the network's configuration, and as much of it as its checkpoint may not say itself.
+    how : How
+        How images enter the network.
+    """
+
+    key: caches.Key
+    space: RoutingSpace
+    facts: pd.DataFrame
+    log: RouteLog | None = None
+    dataset: Any = None
+    dataset_key: caches.Key = ()
+    no_pictures: str = ""
+    checkpoint: Item | None = None
+    no_network: str = ""
+    class_names: Sequence[str] = ()
+    class_colors: Sequence[Sequence[int]] = ()
+    ignore_index: int | None = None
+    network_config: str = ""
+    network_settings: str = "{}"
+    how: running.How = AS_THEY_ARE
+
+    def sample(self, row: int) -> Sample | None:
+        """Picture and label of an image; None where the pictures are not at hand. Raises DatasetError on a bad file."""
+        index = self.index(row)
+        return None if index is None else caches.sample(self.dataset_key, index, self.dataset)
+
+    def index(self, row: int) -> int | None:
+        """Position in the dataset of the image in a row of `facts`; None where the dataset does not have it."""
+        if self.dataset is None:
+            return None
+        return caches.positions(self.dataset_key, self.dataset).get(self.facts["id"].iat[row])
+
+    def run(self, row: int) -> running.Pass | None:
+        """Route and segmentation of an image, computed now; None where the picture or the checkpoint is not at hand."""
+        sample = self.sample(row)
+        if sample is None or self.checkpoint is None:
+            return None
+        return caches.run_image(self._image_key(row), self.how, self.network(), sample.image)
+
+    def features(self, row: int, cell: int) -> np.ndarray | None:
+        """What an open cell computes on an image, ``(channel, height, width)``; None where it cannot be computed."""
+        sample = self.sample(row)
+        if sample is None or self.checkpoint is None:
+            return None
+        return caches.features(self._image_key(row), self.how, cell, self.network(), sample.image)
+
+    def network(self) -> RoutingNetwork:
+        """The checkpoint's network."""
+        return caches.network(self.checkpoint, self.network_settings)
+
+    def gates(self, row: int) -> np.ndarray:
+        """Activations of an image, ``(path,)``: logged, or computed now."""
+        return self.log.gates[row] if self.log is not None else self.run(row).gates
+
+    def about(self, row: int, convention: str) -> dict[str, Any]:
+        """Facts of one image: those of its row, and without a log what its route and segmentation tell now."""
+        known = self.facts.iloc[row].to_dict()
+        if self.log is not None:
+            return known
+        sample, (gates, prediction) = self.sample(row), self.run(row)
+        size = self.how.resize or sample.image.shape[:2]
+        cost = caches.image_macs(self._image_key(row), convention, self.network(), gates, size)
+        known |= {f"macs_{convention}": cost, "height": size[0], "width": size[1]}
+        if sample.label is not None and len(self.class_names) == self.network().config.num_classes:
+            known |= running.scores(sample.label, prediction, self.class_names, self.ignore_index)
+        return known
+
+    def _image_key(self, row: int) -> caches.Key:
+        checkpoint = caches.key_of(self.checkpoint.path, self.checkpoint.stamp)
+        return (*checkpoint, self.network_settings, *self.dataset_key, self.index(row))
+
+
+def of_log(item: Item, shelf: Sequence[Item], settings: Settings) -> Collection:
+    """The images of a route log, with whatever of its dataset and checkpoint lies in the folders that may be read."""
+    log = caches.log(item)
+    source = log.source
+    data, made_by = source.get("dataset") or {}, source.get("checkpoint") or {}
+    dataset, dataset_key, no_pictures = _pictures(data, settings)
+    checkpoint, no_network = None, "The log names no checkpoint, so there is no segmentation."
+    if made_by.get("sha256"):
+        candidates = [other for other in shelf if other.kind == "checkpoint"]
+        checkpoint = caches.checkpoint_like(made_by["sha256"], made_by.get("file", ""), candidates)
+        no_network = f"No segmentation: the checkpoint {made_by.get('file')} is in none of the folders given."
+    return Collection(
+        key=("log", log.digest),
+        space=log.space,
+        facts=caches.facts(log.digest, log),
+        log=log,
+        dataset=dataset,
+        dataset_key=dataset_key,
+        no_pictures=no_pictures,
+        checkpoint=checkpoint,
+        no_network=no_network,
+        class_names=data.get("class_names") or (),
+        class_colors=data.get("class_colors") or (),
+        ignore_index=data.get("ignore_index"),
+        network_config=json.dumps(source["network"], sort_keys=True) if source.get("network") else "",
+        network_settings=json.dumps(source.get("network") or {}, sort_keys=True),
+        how=_how(source.get("settings") or {}),
+    )
+
+
+def of_checkpoint(
+    item: Item, name: str, split: str, settings: Settings, *, small_gate: bool | None = None
+) -> Collection:
+    """The images of a dataset, whose routes a checkpoint computes when they are looked at.
+
+    Raises DatasetError or CheckpointError where one of the two cannot be read.
+    """
+    network_settings = json.dumps({"small_gate": small_gate})
+    net = caches.network(item, network_settings)
+    root = settings.roots.get(name)
+    dataset, key = _open(name, root, split, {})
+    return Collection(
+        key=("checkpoint", *caches.key_of(item.path, item.stamp), *key),
+        space=net.space,
+        facts=caches.dataset_facts(key, dataset),
+        dataset=dataset,
+        dataset_key=key,
+        checkpoint=item,
+        class_names=net.config.class_names or dataset.class_names,
+        class_colors=net.config.class_colors or dataset.class_colors,
+        ignore_index=dataset.ignore_index,
+        network_config=json.dumps(net.config.to_dict(), sort_keys=True),
+        network_settings=network_settings,
+    )
+
+
+def dataset_names(settings: Settings) -> list[str]:
+    """Datasets whose pictures can be read: those whose folder was given, and the one that needs none."""
+    return [*settings.roots, PROCEDURAL]
+
+
+def _pictures(data: dict[str, Any], settings: Settings) -> tuple[Any, caches.Key, str]:
+    name = data.get("name")
+    if not name:
+        return None, (), "The log does not say which dataset its images are from."
+    root = _root(name, data.get("root"), settings)
+    if root is None and name != PROCEDURAL:
+        return None, (), f"To see the pictures, start the dashboard with --root {name}=FOLDER."
+    try:
+        dataset, key = _open(name, root, data.get("split") or "val", data.get("options") or {})
+    except DatasetError as error:
+        return None, (), str(error)
+    return dataset, key, "This image is not in the dataset's folder."
+
+
+def _how(settings: dict[str, Any]) -> running.How:
+    resize, route = settings.get("resize"), settings.get("route")
+    return running.How(tuple(resize) if resize else None, tuple(route["activations"]) if route else None)
+
+
+def _root(name: str, recorded: str | None, settings: Settings) -> Path | None:
+    """The folder given for a dataset, or the recorded one where it lies in a folder that may be read."""
+    if name in settings.roots:
+        return settings.roots[name]
+    allowed = [*settings.folders, *settings.roots.values()]
+    if recorded and any(Path(recorded).resolve().is_relative_to(folder) for folder in allowed):
+        return Path(recorded)
+    return None
+
+
+def _open(name: str, root: Path | None, split: str, options: dict[str, Any]) -> tuple[Any, caches.Key]:
+    key = (name, None if root is None else str(root), split, json.dumps(options, sort_keys=True))
+    return caches.dataset(*key), key

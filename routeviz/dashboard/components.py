@@ -1,0 +1,107 @@
+"""Own parts of the screen, drawn in the browser: the lattice, the gallery, the list of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+import numpy as np
+import streamlit as st
+
+from routeviz.space import RoutingSpace
+from routeviz.space.svg import THEMES, lattice_data
+
+
+class Figure(NamedTuple):
+    """A picture (``src``: a data URI) or a note in its place, with its caption and shape (``width / height``)."""
+
+    caption: str
+    src: str = ""
+    note: str = ""
+    shape: str = "4 / 3"
+    sharp: bool = False
+
+
+def _text(package: str, name: str) -> str:
+    return files(package).joinpath(name).read_text(encoding="utf-8")
+
+
+def _theme_css() -> str:
+    """Both themes as CSS variables of the attribute that the scripts set."""
+    rules = []
+    for name, theme in THEMES.items():
+        colours = {
+            "ink": theme.ink,
+            "soft": theme.soft,
+            "faint": theme.faint,
+            "blind": theme.blind,
+            "accent": theme.accent,
+        }
+        colours |= {f"ramp-{step}": colour for step, colour in enumerate(theme.ramp)}
+        body = "".join(f"--rv-{token}:{colour};" for token, colour in colours.items())
+        rules.append(f'[data-theme="{name}"]{{{body}}}')
+    return "".join(rules)
+
+
+_lattice = st.components.v2.component(
+    "routeviz_lattice",
+    js=_text("routeviz.space", "lattice.js"),
+    css=_theme_css() + _text("routeviz.space", "lattice.css"),
+)
+_gallery = st.components.v2.component(
+    "routeviz_gallery",
+    js=_text("routeviz.dashboard", "gallery.js"),
+    css=_text("routeviz.dashboard", "panels.css"),
+)
+_classes = st.components.v2.component(
+    "routeviz_classes",
+    js=_text("routeviz.dashboard", "classes.js"),
+    css=_text("routeviz.dashboard", "panels.css"),
+)
+_figures = st.components.v2.component(
+    "routeviz_figures",
+    js=_text("routeviz.dashboard", "figures.js"),
+    css=_text("routeviz.dashboard", "panels.css"),
+)
+
+
+def lattice(
+    space: RoutingSpace,
+    activations: np.ndarray | None = None,
+    *,
+    key: str,
+    selected: str = "",
+    on_select: Callable[[], None] | None = None,
+    title: str = "",
+    path_notes: Mapping[str, Sequence[object]] | None = None,
+    cell_notes: Mapping[str, Sequence[object]] | None = None,
+) -> None:
+    """Draw a route; a click or Enter on a cell or path sets ``selected`` (its short name) in the state of `key`.
+
+    Threshold and moves are switched in the browser, without a word to the server.
+    """
+    data = lattice_data(space, activations, path_notes=path_notes, cell_notes=cell_notes)
+    data |= {"selected": selected, "title": title}
+    _lattice(key=key, data=data, on_selected_change=on_select or _nothing)
+
+
+def gallery(pictures: Sequence[Mapping[str, str]], *, key: str, chosen: str, on_choose: Callable[[], None]) -> None:
+    """Show thumbnails (``id``, ``src``: a data URI, ``note``); a click sets ``chosen`` in the state of `key`."""
+    _gallery(key=key, data={"pictures": list(pictures), "chosen": chosen}, on_chosen_change=on_choose)
+
+
+def classes(rows: Sequence[Mapping[str, Any]], *, key: str) -> None:
+    """Show classes (``name``, ``colour``: ``#rrggbb``, ``iou``: 0 to 1 or None) as a legend with bars."""
+    _classes(key=key, data={"rows": list(rows)})
+
+
+def figures(pictures: Sequence[Figure], *, key: str, columns: int | None = None) -> None:
+    """Show pictures side by side; one that is not at hand is a box with a note."""
+    _figures(
+        key=key, data={"figures": [picture._asdict() for picture in pictures], "columns": columns or len(pictures)}
+    )
+
+
+def _nothing() -> None:
+    """Streamlit reports a component's state only where there is a callback."""

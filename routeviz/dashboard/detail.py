@@ -1,0 +1,140 @@
+"""Details of the chosen cell or path: its activation, where that stands in the log, its MACs, its features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import streamlit as st
+
+from routeviz.dashboard import caches, components, pictures, state
+from routeviz.dashboard.collection import Collection
+from routeviz.dashboard.components import Figure
+from routeviz.dashboard.words import UNKNOWN, WORDS, percent, plain, short
+from routeviz.errors import RoutevizError
+from routeviz.space import INPUTS, STATES, Route, RoutingSpace
+
+if TYPE_CHECKING:
+    from routeviz.costs import CostTable
+
+
+def choose(space: RoutingSpace) -> str | None:
+    """Offer all cells and paths; the short name of the chosen one."""
+    names = [*space.cell_names, *space.path_names]
+    if st.session_state.get(state.SELECTED) not in (None, *names):
+        st.session_state[state.SELECTED] = None
+    return st.selectbox(
+        "Cell or path",
+        names,
+        index=None,
+        placeholder="Click one in the lattice, or search here: L3 s1, L3 s1 up",
+        key=state.SELECTED,
+        bind=state.BOUND,
+        help=f"Cell: {WORDS['cell']} Path: {WORDS['path']}",
+    )
+
+
+def show(
+    collection: Collection, row: int, facts: Mapping[str, Any], route: Route, convention: str, name: str | None
+) -> None:
+    """Describe a cell or path by its short name."""
+    if name in route.space.cell_names:
+        show_cell(collection, row, facts, route, route.space.cell_names.index(name), convention)
+    elif name in route.space.path_names:
+        show_path(collection, facts, route, route.space.path_names.index(name), convention)
+
+
+def show_path(collection: Collection, facts: Mapping[str, Any], route: Route, path: int, convention: str) -> None:
+    """Activation of one path, among those of the other images."""
+    space, log = route.space, collection.log
+    value = float(route.activations[path])
+    left, middle, right = st.columns([1, 1, 2])
+    state_of = STATES[route.states.state[0, space.source[path]]]
+    verdict = "open" if route.open[path] else "cell unreached" if state_of == "unreached" else "shut"
+    left.metric("Activation", f"{value:.4f}", help=WORDS["activation"])
+    left.caption(verdict)
+    if log is not None:
+        column = log.gates[:, path]
+        reached = np.isfinite(column)
+        with right:
+            st.image(pictures.histogram_svg(column, value, theme=st.context.theme.type or "light"), width=300)
+            if reached.any():
+                st.caption(
+                    f"Activations of this path in the {reached.sum():,} images that reach its cell (height: root of "
+                    f"the count); this image is above {percent((column[reached] < value).mean())} of them."
+                )
+            else:
+                st.caption("No image of this log reaches the path's cell.")
+    with middle:
+        cost_metric(collection, facts, convention, lambda table: table.path[path])
+
+
+def show_cell(
+    collection: Collection, row: int, facts: Mapping[str, Any], route: Route, cell: int, convention: str
+) -> None:
+    """State and input of one cell, among those of the other images, and what it computes."""
+    space, log = route.space, collection.log
+    state_of, input_of = STATES[route.states.state[0, cell]], INPUTS[route.states.input[0, cell]]
+    row_of_cell = space.cells.iloc[cell]
+    left, middle, right = st.columns([1, 1, 2])
+    left.metric("State", state_of, help=WORDS["cell"])
+    blind = ", image-blind" if input_of in ("zeros", "constant") else ""
+    left.caption(f"input: {input_of}{blind}; stride {row_of_cell.stride}, {row_of_cell.channels} channels")
+    with right:
+        paths = space.paths_from(cell)
+        values = ", ".join(
+            f"{move} {value:.3f}" for move, value in zip(space.moves[paths], route.activations[paths], strict=True)
+        )
+        st.markdown(f"activations: {values}")
+        if log is not None:
+            usage = caches.cell_usage(log.digest, log).iloc[cell]
+            shares = ", ".join(f"{name} {percent(usage[name])}" for name in reversed(STATES))
+            st.caption(f"over this log: {shares}; image-blind {percent(usage['image_blind'])}")
+    with middle:
+        cost_metric(collection, facts, convention, lambda table: table.operation[cell] + table.gate[cell])
+    if collection.checkpoint is not None and state_of == "open":
+        show_features(collection, row, cell)
+
+
+def cost_metric(
+    collection: Collection, facts: Mapping[str, Any], convention: str, pick: Callable[[CostTable], float]
+) -> None:
+    """MACs of a part of the network for this image's size, where the configuration is known."""
+    label = f"MACs ({convention})"
+    if not collection.network_config or "height" not in facts:
+        st.metric(label, UNKNOWN, help="The log does not say how the network is built, or how large the image is.")
+        return
+    try:
+        table = caches.costs(collection.network_config, (int(facts["height"]), int(facts["width"])), convention)
+    except RoutevizError as error:
+        st.caption(plain(error))
+        return
+    st.metric(label, short(float(pick(table))), help=f"What it costs where it is computed. {WORDS['MACs']}")
+
+
+def show_features(collection: Collection, row: int, cell: int) -> None:
+    """Mean and strongest channels of what the cell computes."""
+    try:
+        features = collection.features(row, cell)
+    except RoutevizError as error:
+        st.caption(plain(error))
+        return
+    if features is None:
+        return
+    strongest = np.argsort(-np.abs(features).mean(axis=(1, 2)))[:3]
+    maps = [("mean of all channels", features.mean(axis=0))]
+    maps += [(f"channel {channel}", features[channel]) for channel in strongest]
+    height, width = features.shape[1:]
+    components.figures(
+        [
+            Figure(words, pictures.chart(pictures.heat(values)), shape=f"{width} / {height}", sharp=True)
+            for words, values in maps
+        ],
+        key="inspect_features",
+        columns=4,
+    )
+    st.caption(
+        f"What the cell computes ({height} × {width} features, before its paths): dark is the least value of each map, "
+        "bright the largest. Channels are the three of the largest mean magnitude."
+    )

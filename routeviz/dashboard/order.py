@@ -1,0 +1,84 @@
+"""Which images are listed, and in which order: searching, filtering and sorting a table of facts; no streamlit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+DATASET_ORDER = "dataset order"
+SCALE_COLUMNS = {"objects_share_small": "share of small objects", "objects_median_area": "median object area"}
+
+
+def sort_choices(facts: pd.DataFrame, convention: str) -> dict[str, str]:
+    """What images can be sorted by: words for the screen, and the column of each."""
+    choices = {
+        f"MACs ({convention})": f"macs_{convention}",
+        "mIoU": "miou",
+        "pixel accuracy": "pixel_accuracy",
+        **{words: column for column, words in SCALE_COLUMNS.items()},
+        "scale class": "scale_class",
+    }
+    return {words: column for words, column in choices.items() if column in facts}
+
+
+def listed(
+    facts: pd.DataFrame,
+    *,
+    search: str = "",
+    ranges: Mapping[str, tuple[float, float]] | None = None,
+    among: Mapping[str, list[str]] | None = None,
+    sort: str | None = None,
+    descending: bool = False,
+) -> np.ndarray:
+    """Choose and order images.
+
+    Parameters
+    ----------
+    facts : DataFrame
+        One row an image, with ``id``.
+    search : str
+        Images whose id holds this text, whatever the case.
+    ranges : mapping of column to (low, high)
+        Bounds, both inclusive; images without a value drop out.
+    among : mapping of column to list of str
+        Values that are kept; an empty list keeps all.
+    sort : str, optional
+        Column; images without a value come last. Ties stay in the order of the table.
+    descending : bool
+
+    Returns
+    -------
+    ndarray, (listed,) intp
+        Rows of `facts`.
+    """
+    keep = np.ones(len(facts), bool)
+    if search:
+        keep &= facts["id"].str.contains(search, case=False, regex=False).to_numpy(bool)
+    for column, (low, high) in (ranges or {}).items():
+        keep &= facts[column].between(low, high).to_numpy(bool)
+    for column, values in (among or {}).items():
+        if values:
+            keep &= facts[column].isin(values).to_numpy(bool)
+    rows = np.flatnonzero(keep)
+    if sort is None:
+        return rows[::-1] if descending else rows
+    order = facts[sort].iloc[rows].reset_index(drop=True).sort_values(ascending=not descending, kind="stable")
+    return rows[order.index.to_numpy()]
+
+
+def step(rows: np.ndarray, current: int, by: int) -> int:
+    """Row before or after the current one, round at the ends; the first where the current one is not listed."""
+    found = np.flatnonzero(rows == current)
+    return int(rows[(found[0] + by) % len(rows)] if len(found) else rows[0])
+
+
+def window(rows: np.ndarray, current: int | None, size: int) -> np.ndarray:
+    """At most `size` neighbours of the current row in a list: a browser cannot take a hundred thousand options."""
+    if len(rows) <= size:
+        return rows
+    found = np.flatnonzero(rows == current)
+    middle = int(found[0]) if len(found) else 0
+    start = min(max(0, middle - size // 2), len(rows) - size)
+    return rows[start : start + size]

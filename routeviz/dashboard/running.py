@@ -1,0 +1,86 @@
+"""Running a network on one image, as a trace does it; no streamlit. Torch and SciPy are imported on the first run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+if TYPE_CHECKING:
+    from routeviz.network import RoutingNetwork
+
+
+class Pass(NamedTuple):
+    """One image through a network: activations ``(path,)``, class of each pixel ``(height, width)`` uint8."""
+
+    gates: np.ndarray
+    prediction: np.ndarray
+
+
+class How(NamedTuple):
+    """How images enter the network: size they are brought to, and activations that are forced (None asks the gate)."""
+
+    resize: tuple[int, int] | None = None
+    forced: tuple[float | None, ...] | None = None
+
+
+def load(path: Path, settings: Mapping[str, Any]) -> RoutingNetwork:
+    """Load a checkpoint; what its weights cannot tell is in `settings`, named as in a network's configuration."""
+    from routeviz.network import Normalization
+    from routeviz.network.checkpoints import load_checkpoint
+
+    keywords = {
+        name: settings[name] for name in ("small_gate", "class_names", "class_colors") if settings.get(name) is not None
+    }
+    if settings.get("normalization"):
+        keywords["normalization"] = Normalization(**settings["normalization"])
+    return load_checkpoint(path, **keywords)
+
+
+def run(net: RoutingNetwork, image: np.ndarray, how: How) -> Pass:
+    """Route and segment one image ``(height, width, 3)`` uint8; the segmentation has the image's own size."""
+    import torch
+    from torch.nn.functional import interpolate
+
+    with torch.inference_mode():
+        output = _forward(net, image, how)
+        logits = output.logits
+        if tuple(logits.shape[-2:]) != image.shape[:2]:
+            logits = interpolate(logits, size=image.shape[:2], mode="bilinear", align_corners=False)
+        return Pass(output.gates[0].numpy(), logits[0].max(dim=0).indices.to(torch.uint8).numpy())
+
+
+def features(net: RoutingNetwork, image: np.ndarray, how: How, cell: int) -> np.ndarray | None:
+    """What an open cell computes on one image, ``(channel, height, width)`` float32; None where it does not run."""
+    import torch
+
+    caught: list[np.ndarray] = []
+    handle = net.cells[cell].register_forward_hook(lambda module, inputs, output: caught.append(output[0].numpy()))
+    try:
+        with torch.inference_mode():
+            _forward(net, image, how)
+    finally:
+        handle.remove()
+    return caught[0] if caught else None
+
+
+def scores(
+    label: np.ndarray, prediction: np.ndarray, class_names: Sequence[str], ignore_index: int | None
+) -> dict[str, float]:
+    """Pixel accuracy, mIoU and IoU of each class, named as in a route log."""
+    from routeviz.metrics import confusion, iou, mean_iou, pixel_accuracy
+
+    table = confusion(label, prediction, len(class_names), ignore_index)
+    of_class = {f"iou_{name}": float(value) for name, value in zip(class_names, iou(table), strict=True)}
+    return {"pixel_accuracy": pixel_accuracy(table), "miou": mean_iou(table), **of_class}
+
+
+def _forward(net: RoutingNetwork, image: np.ndarray, how: How) -> Any:
+    if how.resize is not None:
+        height, width = how.resize
+        image = np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
+    route = None if how.forced is None else np.array([np.nan if value is None else value for value in how.forced])
+    return net(net.preprocess(image)[None], route=route)

@@ -1,0 +1,60 @@
+"""Starting the server: streamlit in this process, reachable from this machine alone."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import urllib.request
+import webbrowser
+from importlib import import_module
+from pathlib import Path
+
+from streamlit.web.cli import main_run
+
+from routeviz.dashboard.settings import HOST, SERVER_OPTIONS, Settings
+
+ENTRY = Path(__file__).with_name("entry.py")
+WAIT_S = 60
+
+
+def serve(settings: Settings, *, port: int, browser: bool) -> None:
+    """Run the dashboard until it is interrupted; its address is printed once it answers.
+
+    Parameters
+    ----------
+    settings : Settings
+    port : int
+        A free port.
+    browser : bool
+        Whether to open the address in a browser.
+    """
+    os.environ.update(settings.to_environment())
+    threading.Thread(target=_announce, args=(f"http://{HOST}:{port}", browser), daemon=True).start()
+    # What the first page needs is imported while the browser starts.
+    threading.Thread(target=import_module, args=("routeviz.dashboard.chooser",), daemon=True).start()
+    options = {**SERVER_OPTIONS, "server.port": port, "browser.serverAddress": HOST, "logger.hideWelcomeMessage": True}
+    flags = [
+        f"--{name}={str(value).lower() if isinstance(value, bool) else value}"
+        for name, values in options.items()
+        for value in (values if isinstance(values, list) else [values])
+    ]
+    main_run.main([*flags, str(ENTRY)], standalone_mode=False)
+
+
+def _announce(address: str, browser: bool) -> None:
+    for _ in range(10 * WAIT_S):
+        if _answers(address):
+            print(f"The dashboard is at {address} (Ctrl-C ends it)", flush=True)
+            if browser:
+                webbrowser.open(address)
+            return
+        time.sleep(0.1)
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/_stcore/health", timeout=1) as answer:
+            return answer.status == 200
+    except OSError:
+        return False

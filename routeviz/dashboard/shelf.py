@@ -1,0 +1,93 @@
+"""What there is to look at: route logs, checkpoints and training runs in the folders that were given; no streamlit."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+LOG_FILE = "log.json"
+RUN_FILES = ("config.json", "metrics.jsonl")
+CHECKPOINT_SUFFIXES = (".safetensors", ".pth", ".pt")
+RESUME_FILE = "state.pt"
+DEPTH = 6
+
+KINDS = {"log": "route log", "checkpoint": "checkpoint", "run": "training run"}
+
+
+@dataclass(frozen=True)
+class Item:
+    """One log, checkpoint or run: its kind (a key of ``KINDS``), where it lies, and a name unique among its kind."""
+
+    kind: str
+    path: Path
+    name: str
+
+    @property
+    def stamp(self) -> tuple[tuple[str, int, int], ...]:
+        """Name, time of change and size of its files: what a cache must know to notice that it was written anew."""
+        files = [self.path / LOG_FILE] if self.kind == "log" else [self.path]
+        facts = [(file, file.stat()) for file in files if file.exists()]
+        return tuple((file.name, fact.st_mtime_ns, fact.st_size) for file, fact in facts)
+
+
+def find(folders: Iterable[Path]) -> list[Item]:
+    """Search folders, down to a depth of six, for all that the dashboard can show.
+
+    Hidden folders are left out, and so is whatever a symbolic link leads to outside the folder that is searched.
+
+    Parameters
+    ----------
+    folders : iterable of Path
+        Folders; a log, a run or a checkpoint file may be given itself.
+
+    Returns
+    -------
+    list of Item
+        Sorted by kind and name. A name is the path from the folder given, the folder's own name first; what would be
+        named twice gets a number.
+    """
+    found: dict[Path, tuple[str, str]] = {}
+    for folder in folders:
+        top = folder.resolve()
+        for kind, path in _search(top):
+            if path.resolve().is_relative_to(top):
+                found.setdefault(path, (kind, path.relative_to(top.parent).as_posix()))
+    items, seen = [], Counter()
+    for path, (kind, name) in found.items():
+        seen[kind, name] += 1
+        items.append(Item(kind, path, name if seen[kind, name] == 1 else f"{name} ({seen[kind, name]})"))
+    return sorted(items, key=lambda item: (list(KINDS).index(item.kind), item.name))
+
+
+def _search(top: Path) -> Iterator[tuple[str, Path]]:
+    if top.is_file():
+        if _is_checkpoint(top.name):
+            yield "checkpoint", top
+        return
+    for place, folders, files in os.walk(top):
+        here = Path(place)
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__")))
+        if len(here.relative_to(top).parts) >= DEPTH:
+            folders.clear()
+        if LOG_FILE in files and _is_whole(here / LOG_FILE):
+            folders.clear()
+            yield "log", here
+        if all(file in files for file in RUN_FILES):
+            yield "run", here
+        yield from (("checkpoint", here / name) for name in sorted(files) if _is_checkpoint(name))
+
+
+def _is_checkpoint(name: str) -> bool:
+    return name.endswith(CHECKPOINT_SUFFIXES) and name != RESUME_FILE
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a ``log.json`` was finished; one that cannot be read is listed too, so that opening it says why."""
+    try:
+        return "shards" in json.loads(path.read_bytes())
+    except (OSError, ValueError, TypeError):
+        return True

@@ -1,0 +1,34 @@
+"""Names of all that a browser tab keeps; those of widgets are also the names in its address."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+SOURCE = "source"
+DATASET = "dataset"
+SPLIT = "split"
+GATE = "gate"
+IMAGE = "image"
+SELECTED = "selected"
+CONVENTION = "macs"
+SORT = "sort"
+DESCENDING = "descending"
+SEARCH = "search"
+MIOU = "miou"
+COST = "cost"
+SCALE = "scale"
+GALLERY = "gallery"
+GALLERY_PAGE = "page"
+
+BOUND = "query-params"
+"""``bind=BOUND`` on a widget keeps it in the address, so that a link shows what was on the screen."""
+
+
+def value(key: str) -> str | None:
+    """Value of a bound widget, also in the run before it is drawn for the first time: then the address has it."""
+    return st.session_state.get(key) or st.query_params.get(key)
+
+
+def part(key: str, name: str) -> object:
+    """What the component of a key last said under a name; None before it said anything."""
+    return (st.session_state.get(key) or {}).get(name)

@@ -1,0 +1,183 @@
+"""Inspect: one image, its segmentation and the route it takes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from routeviz.dashboard import caches, components, detail, pictures, state
+from routeviz.dashboard.chooser import choose_collection, choose_image
+from routeviz.dashboard.collection import Collection
+from routeviz.dashboard.components import Figure
+from routeviz.dashboard.words import UNKNOWN, WORDS, percent, plain, short
+from routeviz.errors import DatasetError, RoutevizError
+from routeviz.space import Route
+
+LATTICE = "inspect_lattice"
+
+
+@st.fragment
+def image_view(collection: Collection, convention: str) -> None:
+    """Everything about one image; only this runs again when another image is chosen."""
+    row = choose_image(collection, convention)
+    if row is None:
+        return
+    try:
+        gates = collection.gates(row)
+        facts = collection.about(row, convention)
+    except RoutevizError as error:
+        st.error(plain(error), icon=":material/error:")
+        return
+    route = Route(collection.space, gates, name=facts["id"])
+    components.lattice(
+        collection.space,
+        gates,
+        key=LATTICE,
+        selected=state.value(state.SELECTED) or "",
+        on_select=take_selection,
+        title=f"Route of {route.name}",
+        path_notes=path_notes(collection),
+    )
+    numbers(collection, facts, route, convention)
+    left, right = st.columns([3, 1], gap="medium")
+    with left:
+        given, computed = st.columns([2, 1])
+        shape = show_given(given, collection, row, facts)
+        details = st.container()
+    with right:
+        show_classes(collection, facts)
+    with details:
+        chosen = detail.choose(collection.space)
+    # What takes time comes last, so that nothing waits for it.
+    with computed:
+        show_segmentation(collection, row, shape)
+    with details:
+        detail.show(collection, row, facts, route, convention, chosen)
+
+
+def take_selection() -> None:
+    """Bring what was clicked in the lattice to the list of cells and paths, whose value the address keeps."""
+    st.session_state[state.SELECTED] = state.part(LATTICE, "selected") or None
+
+
+def path_notes(collection: Collection) -> dict[str, list[str]]:
+    """What hovering a path says about the images of the log."""
+    if collection.log is None:
+        return {}
+    usage = caches.path_usage(collection.log.digest, collection.log)
+    return {
+        "mean in this log": [f"{value:.3f}" for value in usage["activation"]],
+        "open in": [f"{percent(share)} of its images" for share in usage["open"]],
+    }
+
+
+def numbers(collection: Collection, facts: Mapping[str, Any], route: Route, convention: str) -> None:
+    """MACs beside those of the log, and what is known of the image and its route."""
+    table, states = collection.facts, route.cell_states
+    places = iter(st.columns([1.3, 1, 1, 1, 1.6]))
+    column = f"macs_{convention}"
+    with next(places).container(gap=None):
+        st.metric(f"MACs ({convention})", short(facts.get(column)), help=WORDS["MACs"])
+        if column in table:
+            values = table[column]
+            st.caption(f"average {short(values.mean())}, {short(values.min())} to {short(values.max())}")
+    for column, words in (("miou", "mIoU"), ("pixel_accuracy", "pixel accuracy")):
+        with next(places).container(gap=None):
+            st.metric(words, percent(facts.get(column)), help=WORDS[words])
+            if column in table:
+                st.caption(f"average {percent(table[column].mean())}")
+    with next(places).container(gap=None):
+        st.metric("open paths", f"{route.open.sum()}", help=WORDS["path"])
+        st.caption(f"of {route.space.n_paths}")
+    count = states["state"].value_counts()
+    blind = states["input"].isin(["zeros", "constant"]).sum()
+    with next(places).container(gap=None):
+        st.metric(
+            "cells open, closed, unreached",
+            " · ".join(str(count.get(name, 0)) for name in ("open", "closed", "unreached")),
+            help=f"{WORDS['cell']} Closed: {WORDS['closed']} Unreached: {WORDS['unreached']}",
+        )
+        st.caption(f"{blind} of those reached are image-blind", help=WORDS["image-blind"])
+
+
+def show_classes(collection: Collection, facts: Mapping[str, Any]) -> None:
+    """The legend of the label and the segmentation, with the image's IoU of each class."""
+    names = list(collection.class_names)
+    table = pictures.palette(len(names), collection.class_colors)
+    rows = []
+    for name, colour in zip(names, table, strict=False):
+        value = facts.get(f"iou_{name}", math.nan)
+        rows.append(
+            {
+                "name": name,
+                "colour": "#{:02x}{:02x}{:02x}".format(*colour),
+                "iou": None if math.isnan(value) else float(value),
+            }
+        )
+    if rows:
+        components.classes(rows, key="inspect_classes")
+
+
+def show_given(place: Any, collection: Collection, row: int, facts: Mapping[str, Any]) -> str:
+    """Show the picture and its label, or what to do for them; gives the picture's shape as CSS writes it."""
+    scale = scale_words(facts)
+    try:
+        sample = collection.sample(row)
+    except DatasetError as error:
+        shown, shape = [Figure(f"image{scale}", note=str(error)), Figure("label")], "4 / 3"
+    else:
+        if sample is None:
+            shape = f"{facts.get('width', 4)} / {facts.get('height', 3)}"
+            shown = [Figure(f"image{scale}", note=collection.no_pictures, shape=shape), Figure("label", shape=shape)]
+        else:
+            height, width = sample.image.shape[:2]
+            shape = f"{width} / {height}"
+            shown = [Figure(f"image{scale}", pictures.photo(sample.image), shape=shape)]
+            if sample.label is None:
+                shown.append(Figure("label", note="This dataset has no labels.", shape=shape))
+            else:
+                table = pictures.palette(len(collection.class_names), collection.class_colors)
+                shown.append(
+                    Figure("label", pictures.chart(pictures.coloured(sample.label, table)), shape=shape, sharp=True)
+                )
+    with place:
+        components.figures(shown, key="inspect_given")
+    return shape
+
+
+def show_segmentation(collection: Collection, row: int, shape: str) -> None:
+    """What the network makes of the image, or what to do for it."""
+    caption = "segmentation"
+    if collection.checkpoint is None:
+        shown = Figure(caption, note=collection.no_network, shape=shape)
+    else:
+        try:
+            result = collection.run(row)
+        except RoutevizError as error:
+            shown = Figure(caption, note=str(error), shape=shape)
+        else:
+            table = pictures.palette(len(collection.class_names) or 256, collection.class_colors)
+            shown = (
+                Figure(caption, shape=shape)
+                if result is None
+                else Figure(
+                    caption, pictures.chart(pictures.coloured(result.prediction, table)), shape=shape, sharp=True
+                )
+            )
+    components.figures([shown], key="inspect_segmentation")
+
+
+def scale_words(facts: Mapping[str, Any]) -> str:
+    """How large the objects of an image are, as far as it is known."""
+    if "scale_class" in facts:
+        return f", objects: {facts['scale_class']}"
+    share = percent(facts.get("objects_share_small", math.nan))
+    return "" if share == UNKNOWN else f": {share} of it in small objects"
+
+
+collection_shown, macs_convention = choose_collection()
+if collection_shown is not None:
+    image_view(collection_shown, macs_convention)

@@ -1,0 +1,55 @@
+"""The words on the screen, each explained once, and numbers written the same way everywhere; no streamlit."""
+
+from __future__ import annotations
+
+import math
+import re
+
+WORDS = {
+    "route log": "Many routes, one row of facts for each image, the routing space, and where all of it came from.",
+    "checkpoint": "The weights of a routing network at one step of its training.",
+    "route": "All activations of one image, in the order of the routing space's paths.",
+    "activation": "The gate's value for a path and an image, from 0 to 1. A path is open above 0.0001.",
+    "cell": "A node of the routing space: a layer and a scale. A cell is open, closed or unreached.",
+    "path": "A way from a cell to one of the next layer: up to a finer scale, keep, or down to a coarser one.",
+    "closed": "All paths of the cell are shut: its operation is dropped and its input passes on at the same scale.",
+    "unreached": "Nothing was sent to the cell: it computes nothing, not even its gate.",
+    "image-blind": (
+        "The cell's input holds nothing of the image: zeros (a starved cell) or a constant that comes from starved "
+        "cells alone. It is computed all the same."
+    ),
+    "small gate": (
+        "A gate that sees its input resized by 1/4. The weights of both kinds look alike, so a released checkpoint "
+        "does not tell which it has; those trained with a budget (A, B, C) have the small gate."
+    ),
+    "MACs": (
+        "Multiply-adds that this route needs. conv: convolutions only, as they run. fvcore: what fvcore counts. "
+        "released: what the published code counts, with its quirks."
+    ),
+    "mIoU": "Mean, over the classes present in the label, of intersection over union between label and segmentation.",
+    "pixel accuracy": "Share of the labelled pixels whose class is right.",
+    "threshold": "Hides paths below an activation. It only hides them: the network does not run again.",
+}
+
+
+UNKNOWN = "—"
+
+
+def short(number: float) -> str:
+    """A count in three digits and a unit: ``1.23 G``; a dash for what is not known."""
+    if number is None or math.isnan(number):
+        return UNKNOWN
+    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(number) >= 0.9995 * size:
+            return f"{number / size:.3g} {unit}"
+    return f"{number:.3g}"
+
+
+def percent(share: float) -> str:
+    """A share in percent, one decimal; a dash for what is not known."""
+    return UNKNOWN if share is None or math.isnan(share) else f"{100 * share:.1f}%"
+
+
+def plain(text: object) -> str:
+    """Text from a file, escaped so that Markdown shows it as it is, on one line."""
+    return re.sub(r"([\\`*_{}\[\]#|~<>:$&@^]|(?<=www)\.|^[-+]|(?<=\d)[.)](?= ))", r"\\\1", " ".join(str(text).split()))

@@ -1,0 +1,78 @@
+import json
+
+import pytest
+
+from routeviz.dashboard.shelf import DEPTH, find
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """runs/a with a checkpoint and a resume state, a whole log, an unfinished one, and things to pass over."""
+    top = tmp_path / "runs"
+    files = {
+        "a/config.json": "{}",
+        "a/metrics.jsonl": "",
+        "a/state.pt": "",
+        "a/checkpoints/step-000500.safetensors": "",
+        "a/checkpoints/old.pth": "",
+        "logs/whole/log.json": json.dumps({"shards": []}),
+        "logs/whole/rows/part-00000.parquet": "",
+        "logs/unfinished/log.json": json.dumps({"images": 3}),
+        "logs/broken/log.json": "{",
+        ".hidden/x.pth": "",
+        "__pycache__/x.pth": "",
+        "/".join(["deep"] * (DEPTH + 1)) + "/x.pth": "",
+    }
+    for name, text in files.items():
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_text(text)
+    return top
+
+
+def names(items):
+    return [(item.kind, item.name) for item in items]
+
+
+def test_logs_checkpoints_and_runs_are_found_and_named_from_the_folder_given(tree):
+    assert names(find([tree])) == [
+        ("log", "runs/logs/broken"),
+        ("log", "runs/logs/whole"),
+        ("checkpoint", "runs/a/checkpoints/old.pth"),
+        ("checkpoint", "runs/a/checkpoints/step-000500.safetensors"),
+        ("run", "runs/a"),
+    ]
+
+
+def test_a_log_a_run_or_a_checkpoint_may_be_given_itself(tree):
+    given = [tree / "logs" / "whole", tree / "a" / "checkpoints" / "old.pth"]
+    assert names(find(given)) == [("log", "whole"), ("checkpoint", "old.pth")]
+
+
+def test_what_is_given_twice_is_listed_once(tree):
+    assert names(find([tree, tree])) == names(find([tree]))
+
+
+def test_names_stay_unique(tree, tmp_path):
+    other = tmp_path / "elsewhere" / "runs" / "logs" / "whole"
+    other.mkdir(parents=True)
+    (other / "log.json").write_text(json.dumps({"shards": []}))
+    found = [name for kind, name in names(find([tree, other.parents[1]])) if kind == "log"]
+    assert found == ["runs/logs/broken", "runs/logs/whole", "runs/logs/whole (2)"]
+
+
+def test_a_link_out_of_the_folder_leads_nowhere(tree, tmp_path):
+    secret = tmp_path / "secret.pth"
+    secret.write_text("")
+    (tree / "link.pth").symlink_to(secret)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "more.pth").write_text("")
+    (tree / "linked").symlink_to(outside)
+    assert not [name for _, name in names(find([tree])) if "link" in name]
+
+
+def test_a_file_written_anew_has_another_stamp(tree):
+    path = tree / "a" / "checkpoints" / "old.pth"
+    before = next(item.stamp for item in find([tree]) if item.path == path)
+    path.write_text("more")
+    assert next(item.stamp for item in find([tree]) if item.path == path) != before
