@@ -1,5 +1,6 @@
 """Procedural scenes: labelled images whose objects' scales are known, made on the fly."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,7 +21,7 @@ class Scenes:
     An object's class is its shape (disc, triangle, star) together with its texture (striped, checked): neither alone
     tells it, and colours tell nothing. Texture, shape and object are scaled together, so that what a large object is
     can only be seen from afar. Every image belongs to a scale class, in turn: many ``small`` objects, a few ``large``
-    ones, or ``mixed``, half of the area each. Area covered, mean colour and contrast are drawn alike for all three.
+    ones, or ``mixed``, about half of the area each. Area covered, mean colour and contrast are drawn alike for all three.
 
     Parameters
     ----------
@@ -64,10 +65,14 @@ class Scenes:
         if split not in _LENGTHS:
             raise DatasetError(f"scenes has no split {split!r}; choose one of {', '.join(_LENGTHS)}")
         length = _LENGTHS[split] if length is None else length
-        if length < 1 or seed < 0:
-            raise InputError(f"scenes needs a length of 1 or more and a seed of 0 or more, given {length} and {seed}")
-        if len(size) != 2 or min(size) < 64 or max(size) > 2 * min(size):
-            raise InputError(f"scenes needs a size (height, width) of 64 or more, one at most twice the other: {size}")
+        if not (_is_whole(length, 1) and _is_whole(seed, 0)):
+            raise InputError(
+                f"scenes needs a length of 1 or more and a seed of 0 or more, given {length!r} and {seed!r}"
+            )
+        if not (isinstance(size, Sequence) and len(size) == 2 and all(_is_whole(side, 64) for side in size)):
+            raise InputError(f"scenes needs a size (height, width), each 64 or more, given {size!r}")
+        if max(size) > 2 * min(size):
+            raise InputError(f"scenes needs a size (height, width) with one at most twice the other, given {size!r}")
         self.root, self.split = None, split
         self.options = {"length": length, "size": tuple(size), "seed": seed}
         self.ids = [f"{split}-{index:05d}" for index in range(length)]
@@ -92,3 +97,7 @@ class Scenes:
     def facts(self, index: int) -> dict[str, Any]:
         """Scale class of an image, known without drawing it."""
         return {"scale_class": SCALE_CLASSES[range(len(self))[index] % len(SCALE_CLASSES)]}
+
+
+def _is_whole(value: Any, least: int) -> bool:
+    return isinstance(value, int | np.integer) and value >= least

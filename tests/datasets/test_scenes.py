@@ -10,7 +10,7 @@ from routeviz.datasets import SCALE_CLASSES, Scenes, open_dataset
 from routeviz.errors import DatasetError, InputError
 from routeviz.metrics import object_facts
 
-IMAGES = 240
+IMAGES = 180
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +132,7 @@ def test_bad_settings_are_refused():
         open_dataset("scenes", split="valid")
     with pytest.raises(InputError, match="has no option amount; it has length, size, seed"):
         open_dataset("scenes", amount=3)
-    for options in ({"length": 0}, {"seed": -1}, {"size": (32, 64)}, {"size": (64, 300)}):
+    bad = {"length": (0, "9", 1.5), "seed": (-1, None), "size": ((32, 64), (64, 300), 128, "ab", ("a", "b"), (64,))}
+    for options in ({option: value} for option, values in bad.items() for value in values):
         with pytest.raises(InputError, match="scenes needs a"):
             Scenes(**options)
