@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from routeviz.routelog import LogWriter as LogWriter
     from routeviz.routelog import RouteLog as RouteLog
     from routeviz.routelog import load_log as load_log
+    from routeviz.space import INPUTS as INPUTS
     from routeviz.space import OPEN_THRESHOLD as OPEN_THRESHOLD
+    from routeviz.space import STATES as STATES
     from routeviz.space import Route as Route
     from routeviz.space import RoutingSpace as RoutingSpace
     from routeviz.space import architectures as architectures
@@ -58,7 +60,9 @@ _ROOMS = {
     "network.checkpoints": ("load_checkpoint", "save_checkpoint"),
     "routelog": ("LogWriter", "RouteLog", "load_log"),
     "space": (
+        "INPUTS",
         "OPEN_THRESHOLD",
+        "STATES",
         "Route",
         "RoutingSpace",
         "architectures",

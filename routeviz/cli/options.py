@@ -34,6 +34,9 @@ class ImageSize(click.ParamType):
 
     name = "HxW"
 
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return self.name  # not in capitals, unlike click's own
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
         if isinstance(value, tuple):
             return value

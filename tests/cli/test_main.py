@@ -141,6 +141,7 @@ def test_image_size_is_height_by_width():
 
     assert run(command, "--resize", "512x1024").return_value == (512, 1024)
     assert run(command).return_value is None
+    assert "--resize HxW" in CliRunner().invoke(command, ["--help"]).output
     for bad in ("512", "512x", "0x4", "-3x4", "512 x 1024", "1e3x4"):
         assert "HEIGHTxWIDTH" in str(run(command, "--resize", bad).exception)
 
