@@ -110,6 +110,8 @@ def load_checkpoint(
         content = read_torch_file(path)
         weights = state_dict_in(path, content)
         config, step, schema = infer_config(path, weights, small_gate=small_gate), content.get("iteration"), 0
+        if class_names is not None and class_colors is None:
+            class_colors = ()  # Cityscapes' colours belong to its names
     given = {"normalization": normalization, "class_names": class_names, "class_colors": class_colors}
     config = replace(config, **{name: _plain(value) for name, value in given.items() if value is not None})
 

@@ -43,7 +43,7 @@ def read_torch_file(path: Path) -> Any:
             is_zip = file.read(len(ZIP_START)) == ZIP_START
             file.seek(0)
             names = set(_names_in_zip(file, size) if is_zip else _names_in_old_file(file))
-            foreign = sorted(name.replace(" ", ".") for name in names if not _ALLOWED.fullmatch(name))
+            foreign = sorted(name.replace(" ", ".", 1) for name in names if not _ALLOWED.fullmatch(name))
             if foreign:
                 raise CheckpointError(
                     f"{path} holds more than weights: {few(map(ascii, foreign))}, and nothing of it was run; expected "
@@ -60,11 +60,8 @@ def read_torch_file(path: Path) -> Any:
 def _names_in_zip(file: BinaryIO, size: int) -> Iterator[str]:
     with zipfile.ZipFile(file) as archive:
         entries = archive.infolist()
-        # torch never compresses: what unpacks to more than the file's size was made to fill the memory.
         if sum(entry.file_size for entry in entries) > size:
-            raise ValueError(f"its parts are larger than the file ({size} bytes)")
-        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-            raise ValueError("its parts are compressed, which torch.save never does")
+            raise ValueError("its parts are larger than the file, so it is compressed, which torch.save never does")
         damaged = archive.testzip()  # torch itself does not look at the checksums
         if damaged:
             raise ValueError(f"the checksum of {damaged!a} is wrong")
@@ -85,7 +82,7 @@ def _names(pickled: Any) -> Iterator[str]:
         if opcode.name in ("GLOBAL", "INST"):
             yield argument
         elif opcode.name in ("STACK_GLOBAL", "EXT1", "EXT2", "EXT4"):
-            yield f"a name behind opcode {opcode.name}"
+            yield f"opcode {opcode.name}"  # a name that only running the pickle would tell
 
 
 def state_dict_in(path: Path, content: Any) -> dict[str, Tensor]:
