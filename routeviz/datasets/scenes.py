@@ -19,9 +19,9 @@ class Scenes:
     """Textured shapes on a textured ground; the ground truth for the question whether routes follow scale.
 
     An object's class is its shape (disc, triangle, star) together with its texture (striped, checked): neither alone
-    tells it, and colours tell nothing. Texture, shape and object are scaled together, so that what a large object is
-    can only be seen from afar. Every image belongs to a scale class, in turn: many ``small`` objects, a few ``large``
-    ones, or ``mixed``, about half of the area each. Area covered, mean colour and contrast are drawn alike for all three.
+    tells it, and colours tell nothing. Texture and outline are scaled together, so that what a large object is can
+    only be seen from afar. Every image belongs to a scale class, in turn: many ``small`` objects, a few ``large`` ones,
+    or ``mixed``, about half of the area each. Area covered, mean colour and contrast are drawn alike for all three.
 
     Parameters
     ----------
