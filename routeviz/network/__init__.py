@@ -1,6 +1,25 @@
 """The routing network in torch, and its checkpoints."""
 
+from routeviz.network.checkpoints import (
+    Transfer,
+    export_released,
+    load_checkpoint,
+    load_pretrained,
+    read_checkpoint_header,
+    save_checkpoint,
+)
 from routeviz.network.config import NetworkConfig, Normalization
 from routeviz.network.network import NetworkOutput, RoutingNetwork
 
-__all__ = ["NetworkConfig", "NetworkOutput", "Normalization", "RoutingNetwork"]
+__all__ = [
+    "NetworkConfig",
+    "NetworkOutput",
+    "Normalization",
+    "RoutingNetwork",
+    "Transfer",
+    "export_released",
+    "load_checkpoint",
+    "load_pretrained",
+    "read_checkpoint_header",
+    "save_checkpoint",
+]

@@ -51,13 +51,13 @@ class RoutingNetwork(nn.Module):
         self.space = space = config.space
         gated = config.fixed_gates is None
         used = Route(space, np.ones(space.n_paths) if gated else config.fixed_gates)
-        live = used.states.state[0] == STATES.index("open")
+        live, is_open = used.states.state[0] == STATES.index("open"), used.open
         self.stem = Stem(config.stem_width, config.width)
         self.cells = nn.ModuleList()
         for cell, channels in enumerate(space.cells.channels):
             paths = space.paths_from(cell)
             moves = space.moves[paths]
-            built = [move for move, is_open in zip(moves, used.open[paths], strict=True) if is_open and live[cell]]
+            built = [move for move, used_here in zip(moves, is_open[paths], strict=True) if used_here]
             self.cells.append(
                 Cell(channels, moves, gated=gated, small_gate=config.small_gate, live=bool(live[cell]), built=built)
             )
