@@ -107,6 +107,7 @@ class LogWriter:
         try:
             if leader:
                 self.folder.mkdir(parents=True, exist_ok=True)
+                self._check_free()
             self._lock = (self.folder / LOCK_FILE).open("a+b")
         except OSError as error:
             raise LogError(f"cannot write to {folder}: {error.strerror}; choose another folder") from None
@@ -207,11 +208,14 @@ class LogWriter:
         except OSError as error:
             raise LogError(f"cannot lock {self.folder}: {error.strerror}; choose a folder on another disk") from None
 
+    def _check_free(self) -> None:
+        names = {path.name for path in self.folder.iterdir()}
+        foreign = names - {LOCK_FILE, HEADER_FILE + UNFINISHED}
+        if foreign and HEADER_FILE not in names:
+            raise LogError(f"{self.folder} holds {min(foreign)} but no route log; choose an empty or a new folder")
+
     def _begin(self) -> None:
         if not (self.folder / HEADER_FILE).exists():
-            foreign = {path.name for path in self.folder.iterdir()} - {LOCK_FILE, HEADER_FILE + UNFINISHED}
-            if foreign:
-                raise LogError(f"{self.folder} holds {min(foreign)} but no route log; choose an empty or a new folder")
             self._write_header(self._header)
         (self.folder / ROWS).mkdir(exist_ok=True)
         for left_over in (self.folder / ROWS).glob(f"*{UNFINISHED}"):

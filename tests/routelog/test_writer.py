@@ -91,6 +91,7 @@ def test_a_foreign_folder_is_refused_and_left_alone(space, tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(LogError, match=r"holds thesis\.txt but no route log"):
         LogWriter(tmp_path, space, SOURCE, 5)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
     (tmp_path / "file").write_text("")
     with pytest.raises(LogError, match="File exists; choose another folder"):
         LogWriter(tmp_path / "file", space, SOURCE, 5)
