@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from routeviz.network import NetworkOutput as NetworkOutput
     from routeviz.network import Normalization as Normalization
     from routeviz.network import RoutingNetwork as RoutingNetwork
-    from routeviz.network.checkpoints import load_checkpoint as load_checkpoint
-    from routeviz.network.checkpoints import save_checkpoint as save_checkpoint
+    from routeviz.network import load_checkpoint as load_checkpoint
+    from routeviz.network import save_checkpoint as save_checkpoint
     from routeviz.routelog import LogWriter as LogWriter
     from routeviz.routelog import RouteLog as RouteLog
     from routeviz.routelog import load_log as load_log
@@ -56,8 +56,14 @@ _ROOMS = {
     "errors": ("CheckpointError", "CostError", "DatasetError", "InputError", "LogError", "RoutevizError"),
     "graph": ("to_graphml", "to_networkx"),
     "metrics": (),
-    "network": ("NetworkConfig", "NetworkOutput", "Normalization", "RoutingNetwork"),
-    "network.checkpoints": ("load_checkpoint", "save_checkpoint"),
+    "network": (
+        "NetworkConfig",
+        "NetworkOutput",
+        "Normalization",
+        "RoutingNetwork",
+        "load_checkpoint",
+        "save_checkpoint",
+    ),
     "routelog": ("LogWriter", "RouteLog", "load_log"),
     "space": (
         "INPUTS",
@@ -91,4 +97,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME, *(room for room in _ROOMS if room.isidentifier())})
+    return sorted({*globals(), *_HOME, *_ROOMS})

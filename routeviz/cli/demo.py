@@ -70,7 +70,7 @@ def command(serve: bool, out: Path) -> None:
     The samples are drawn on the spot: scenes whose objects are small, large or both.
     """
     from routeviz.datasets import open_dataset
-    from routeviz.network.checkpoints import load_checkpoint
+    from routeviz.network import load_checkpoint
     from routeviz.tracing import trace
 
     checkpoint = last_checkpoint(bundled_data("checkpoints/scenes"))

@@ -5,8 +5,7 @@ import pytest
 from routeviz.cli.demo import last_checkpoint, summary
 from routeviz.datasets import open_dataset
 from routeviz.errors import CheckpointError
-from routeviz.network import NetworkConfig, RoutingNetwork
-from routeviz.network.checkpoints import save_checkpoint
+from routeviz.network import NetworkConfig, RoutingNetwork, save_checkpoint
 from routeviz.routelog import RouteLog, load_log
 from routeviz.space import lattice_space
 
