@@ -132,6 +132,8 @@ def evaluate(
         raise DatasetError(
             "no image to evaluate could be read: " + "; ".join(unreadable[:3] or ["the dataset is empty"])
         )
+    if not table.any():
+        raise DatasetError("there is no labelled pixel to evaluate on: take a split whose labels are given")
     names = dataset.class_names or [str(number) for number in range(n_classes)]
     return Evaluation(
         images=n_images,

@@ -123,13 +123,12 @@ class Learner:
         return Losses(loss, entropy, penalty, share)
 
     def state(self) -> dict[str, Any]:
-        """Return all that the next steps depend on."""
+        """Return all that the next steps depend on: no generator, as nothing draws from one between steps."""
         return {
             "network": self.net.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "scaler": self.scaler.state_dict(),
-            "random": torch.get_rng_state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -138,4 +137,3 @@ class Learner:
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.scaler.load_state_dict(state["scaler"])
-        torch.set_rng_state(state["random"])

@@ -11,8 +11,7 @@ from tqdm import tqdm
 
 from routeviz.datasets import open_dataset
 from routeviz.errors import InputError, RoutevizError
-from routeviz.network import NetworkConfig, RoutingNetwork
-from routeviz.network.checkpoints import load_pretrained, save_checkpoint
+from routeviz.network import NetworkConfig, RoutingNetwork, load_pretrained, save_checkpoint
 from routeviz.space import architectures
 from routeviz.training.batches import Crops, batches
 from routeviz.training.config import TrainConfig

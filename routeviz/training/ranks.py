@@ -4,11 +4,19 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from inspect import signature
 
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
+
+# The name of the option that leaves each rank its own running statistics; the second is that of torch before 2.13.
+OWN_BUFFERS = next(
+    name
+    for name in ("forward_sync_buffers", "broadcast_buffers")
+    if name in signature(DistributedDataParallel).parameters
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,7 @@ class Ranks:
 
 @contextmanager
 def joined_ranks(device: str | torch.device | None = None) -> Iterator[Ranks]:
-    """Join the processes that `torchrun` started (gloo on CPU, nccl on GPU), or be the only one.
+    """Join the processes that `torchrun` started (gloo on CPU, nccl on GPU) if they are not joined yet, or be alone.
 
     Parameters
     ----------
@@ -41,17 +49,17 @@ def joined_ranks(device: str | torch.device | None = None) -> Iterator[Ranks]:
     """
     kind = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1:
-        yield Ranks(0, 1, kind)
-        return
-    if kind.type == "cuda":
+    if size > 1 and kind.type == "cuda":
         kind = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(kind)
-    distributed.init_process_group("nccl" if kind.type == "cuda" else "gloo")
+    starts = size > 1 and not distributed.is_initialized()
+    if starts:
+        distributed.init_process_group("nccl" if kind.type == "cuda" else "gloo")
     try:
-        yield Ranks(distributed.get_rank(), size, kind)
+        yield Ranks(distributed.get_rank() if distributed.is_initialized() else 0, world_size(), kind)
     finally:
-        distributed.destroy_process_group()
+        if starts:
+            distributed.destroy_process_group()
 
 
 def world_size() -> int:
@@ -88,7 +96,7 @@ def replicated(net: nn.Module, ranks: Ranks) -> nn.Module:
     if ranks.size == 1:
         return net
     devices = [ranks.device] if ranks.device.type == "cuda" else None
-    return DistributedDataParallel(net, device_ids=devices, broadcast_buffers=False)
+    return DistributedDataParallel(net, device_ids=devices, **{OWN_BUFFERS: False})
 
 
 def average_statistics(net: nn.Module) -> None:

@@ -90,7 +90,7 @@ class RunFolder:
             yield
 
     def prepare(self, config: TrainConfig, network: dict[str, Any], *, resume: bool, branch: str | Path | None) -> None:
-        """Bring the folder to where the run can start or go on; refuse one that is not this run's.
+        """Bring the folder to where the run can start or go on; refuse one that holds something else.
 
         Parameters
         ----------
@@ -98,24 +98,27 @@ class RunFolder:
         network : dict
             Settings of the network, noted in config.json.
         resume : bool
-            Whether a run with these settings may already be here.
+            Whether a run with these settings may already have begun here.
         branch : str or Path, optional
             A run that shares all steps before the budget starts; they are taken from there if there are none here yet.
         """
-        if (self.path / "config.json").exists():
-            if not resume:
-                raise InputError(f"{self.path} already holds a run: continue it with --resume or choose another folder")
+        begun = self.state_path is not None or bool(read_metrics(self.path))
+        if begun and not resume:
+            raise InputError(f"{self.path} already holds a run: continue it with --resume or choose another folder")
+        if begun:
             self._agree(config, self.path, FREE_ON_RESUME, "--resume continues a run with its own settings")
-        elif any(not entry.name.startswith(".") for entry in self.path.iterdir()):
+        elif not (self.path / "config.json").exists() and any(
+            not entry.name.startswith(".") for entry in self.path.iterdir()
+        ):
             raise InputError(f"{self.path} is not empty and holds no run: choose an empty or a new folder")
         settings = {"schema": SCHEMA, "training": config.to_dict(), "network": network}
-        self._write(
-            "config.json", lambda path: path.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
-        )
+        text = json.dumps(settings, indent=1) + "\n"
+        self._write("config.json", lambda path: path.write_text(text, encoding="utf-8"))
         (self.path / "checkpoints").mkdir(exist_ok=True)
-        if branch is not None and not any((self.path / name).exists() for name in ("state.pt", "state-branch.pt")):
+        if branch is not None and self.state_path is None:
             self._take_over(Path(branch), config)
-        step = (self.load_state() or {"step": 0})["step"]
+        state = self.load_state()
+        step = 0 if state is None else state["step"]
         self._write_metrics([line for line in read_metrics(self.path) if line["step"] <= step])
 
     def _agree(self, config: TrainConfig, other: Path, free: frozenset[str], rule: str) -> None:
@@ -127,20 +130,25 @@ class RunFolder:
         state = parent / "state-branch.pt"
         if not state.exists():
             raise InputError(
-                f"{parent} has not reached step {config.branch_step}, where the budget starts: branch later"
+                f"{parent} has no state at step {config.branch_step}, where the budget starts: branch later"
             )
         for step, path in checkpoint_paths(parent).items():
             if step <= config.branch_step and step % config.checkpoint_every == 0:
                 self._write(f"checkpoints/{path.name}", lambda copy, path=path: shutil.copyfile(path, copy))
         self._write_metrics([line for line in read_metrics(parent) if line["step"] <= config.branch_step])
+        # Last, as it is what a resumed run goes on from.
         self._write("state-branch.pt", lambda copy: shutil.copyfile(state, copy))
+
+    @property
+    def state_path(self) -> Path | None:
+        """The state to go on from; None at the beginning."""
+        paths = (self.path / name for name in ("state.pt", "state-branch.pt"))
+        return next((path for path in paths if path.exists()), None)
 
     def load_state(self) -> dict[str, Any] | None:
         """Return the state to go on from, on the CPU; None at the beginning."""
-        for name in ("state.pt", "state-branch.pt"):
-            if (self.path / name).exists():
-                return torch.load(self.path / name, map_location="cpu", weights_only=True)
-        return None
+        path = self.state_path
+        return None if path is None else torch.load(path, map_location="cpu", weights_only=True)
 
     def save_state(self, state: dict[str, Any], *, name: str = "state.pt") -> None:
         """Write a state whole or not at all; what metrics were written before are on the disk before it is."""

@@ -5,7 +5,7 @@ import pytest
 from routeviz.training import TrainConfig
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def config():
     """A run of seconds: 8 steps on six small scenes."""
     return TrainConfig(
@@ -27,7 +27,7 @@ def config():
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def other(config):
     """Make the same run with some settings changed."""
     return lambda **settings: replace(config, **settings)
