@@ -238,3 +238,16 @@ def test_pretrained_weights_must_be_finite(tmp_path):
     with pytest.raises(CheckpointError, match=r"NaN or infinite weights in 'cells\.3\.gate\.score\.bias'"):
         load_pretrained(net, tmp_path / "source")
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
+
+
+def test_half_rounds_convolutions_and_nothing_else(tmp_path):
+    torch.manual_seed(0)
+    net = RoutingNetwork(NetworkConfig(layers=3, width=4, num_classes=2, stem_width=8)).eval()
+    net.stem[0].norm.running_var.fill_(1e6)  # beyond float16
+    save_checkpoint(net, tmp_path / "full.safetensors")
+    save_checkpoint(net, tmp_path / "half.safetensors", half=True)
+    weights, again = net.state_dict(), load_checkpoint(tmp_path / "half.safetensors").state_dict()
+    for name, tensor in weights.items():
+        expected = tensor.half().float() if tensor.ndim == 4 else tensor
+        assert torch.equal(again[name], expected)
+    assert (tmp_path / "half.safetensors").stat().st_size < (tmp_path / "full.safetensors").stat().st_size

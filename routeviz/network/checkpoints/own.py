@@ -26,7 +26,12 @@ _HEADER = {"format": str, "schema": int, "step": int, "config": dict, "extra": d
 
 
 def save_checkpoint(
-    net: RoutingNetwork, path: str | Path, *, step: int = 0, extra: Mapping[str, Any] | None = None
+    net: RoutingNetwork,
+    path: str | Path,
+    *,
+    step: int = 0,
+    extra: Mapping[str, Any] | None = None,
+    half: bool = False,
 ) -> None:
     """Write a network as a checkpoint; equal networks give equal files, and a file is there as a whole or not at all.
 
@@ -40,6 +45,9 @@ def save_checkpoint(
         Training step.
     extra : mapping, optional
         Whatever else should travel with the weights, fit for JSON.
+    half : bool
+        Round the convolutions' weights to float16, for a file of half the size. Norms and biases stay float32: a norm's
+        running variance can lie beyond float16. Loaded, all are float32 again, and gates may differ in the third digit.
 
     Raises
     ------
@@ -49,6 +57,8 @@ def save_checkpoint(
         If the file cannot be written.
     """
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
+    if half:
+        weights = {name: tensor.half() if tensor.ndim == 4 else tensor for name, tensor in weights.items()}
     header = {
         "format": FORMAT,
         "schema": SCHEMA,
