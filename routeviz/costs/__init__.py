@@ -2,7 +2,7 @@
 
 from routeviz.costs.expected import BudgetWeights, budget_weights, expected_macs
 from routeviz.costs.operators import CONVENTION_NOTES, CONVENTIONS
-from routeviz.costs.routes import PARTS, asked_cells, macs, macs_by_part
+from routeviz.costs.routes import PARTS, asked_cells, image_blind_macs, macs, macs_by_part
 from routeviz.costs.table import CostTable, cost_table
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "budget_weights",
     "cost_table",
     "expected_macs",
+    "image_blind_macs",
     "macs",
     "macs_by_part",
 ]

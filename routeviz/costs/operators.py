@@ -34,8 +34,8 @@ CONVENTION_NOTES = {
     "released": (
         "what the code released with the paper reports: convolutions, batch norms (2 per value), ReLUs (1 per value), "
         "pooling (1 per value); the whole decoder and every gate always, the first convolution as if it were padded",
-        "resizing, operation and gate of layer 0, the ReLUs of the last layer's paths; the decoder is counted at "
-        "height × height",
+        "resizing, operation and gate of layer 0, the ReLUs of the last layer's paths, and the width of the decoder, "
+        "which is counted at height × height",
     ),
 }
 """For each convention: what it counts, and what it leaves out or gets wrong on purpose."""

@@ -10,7 +10,7 @@ from torch import nn
 
 from routeviz.costs.table import CostTable, cost_table
 from routeviz.errors import CostError, InputError
-from routeviz.space import OPEN_THRESHOLD, RoutingSpace
+from routeviz.space import OPEN_THRESHOLD, RoutingSpace, cell_states
 
 PARTS = ("stem", "operations", "gates", "paths", "decoder")
 """The parts that the MACs of a route are made of."""
@@ -54,7 +54,7 @@ def macs(
     CostError
         If the convention is unknown, or a route uses a part that a static network has not built.
     """
-    return _count(net, gates, image_size, convention, with_gates, by_part=False)[0]
+    return _count(net, gates, image_size, convention, with_gates)[0]
 
 
 def macs_by_part(
@@ -76,6 +76,26 @@ def macs_by_part(
     """
     counts = _count(net, gates, image_size, convention, with_gates, by_part=True)
     return pd.DataFrame(dict(zip(PARTS, counts, strict=True)))
+
+
+def image_blind_macs(
+    net: nn.Module,
+    gates: np.ndarray,
+    image_size: Sequence[int] | np.ndarray,
+    *,
+    convention: str = "conv",
+    with_gates: bool | np.ndarray = True,
+) -> np.ndarray:
+    """Count what routes spend in cells whose input holds nothing of the image: operations, gates and paths.
+
+    Such a cell is starved (only zeros were sent to it) or fed by starved cells alone; what it computes is the same for
+    every image of a size. Parameters are those of `macs`, of which this is a part.
+
+    Returns
+    -------
+    ndarray, (image,) int64
+    """
+    return _count(net, gates, image_size, convention, with_gates, image_blind=True)[0]
 
 
 def asked_cells(space: RoutingSpace, forced: np.ndarray) -> np.ndarray:
@@ -115,7 +135,8 @@ def _count(
     convention: str,
     with_gates: bool | np.ndarray,
     *,
-    by_part: bool,
+    by_part: bool = False,
+    image_blind: bool = False,
 ) -> np.ndarray:
     """MACs ``(part or 1, image)`` int64."""
     space, gates = net.space, np.asarray(gates)
@@ -134,6 +155,8 @@ def _count(
         used = unbuilt[executed[unbuilt].any(axis=1)]
         if len(used):
             raise CostError(f"a route uses {_name(space, used[0])}, which this static network has not built; shut it")
+        if image_blind:
+            _keep_image_blind(executed, space, gates[rows])
         # einsum and not @: it multiplies int64 by bool as they are, exactly and without a copy.
         for part, features in enumerate(parts):
             if len(tables) == 1:
@@ -200,6 +223,15 @@ def _executed(space: RoutingSpace, gates: np.ndarray, asked: np.ndarray, *, ever
         runs = np.logical_or.accumulate(reached[: n_cells - 1 : -1])[::-1]
         decoder[:-1], decoder[-1] = runs, runs[0]
     return executed
+
+
+def _keep_image_blind(executed: np.ndarray, space: RoutingSpace, gates: np.ndarray) -> None:
+    """Clear all features but those of cells whose input holds nothing of the image."""
+    cells = cell_states(space, gates).image_blind.T
+    blind = np.concatenate([cells, cells, cells[space.source]])
+    executed[0] = False
+    executed[1 : 1 + len(blind)] &= blind
+    executed[1 + len(blind) :] = False
 
 
 def _unbuilt(net: nn.Module) -> np.ndarray:

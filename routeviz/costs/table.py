@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from torch import nn
+from tqdm import tqdm
 
 from routeviz.costs.operators import CONVENTIONS, count_operators, in_convention
 from routeviz.errors import CostError, InputError
@@ -18,7 +18,9 @@ from routeviz.space import RoutingSpace
 LOGIT_STRIDE = 4
 """The predictor works at stride 4; its logits are then resized to the image."""
 
-_TABLES: dict[tuple[Any, tuple[int, int], str], CostTable] = {}
+Shape = tuple[int, int, int]
+
+_TABLES: dict[tuple[str, tuple[int, int], str], CostTable] = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +83,9 @@ class CostTable:
         return table.astype({"layer": "Int64", "scale": "Int64"}).fillna({"move": ""})
 
 
-def cost_table(net: nn.Module, image_size: Sequence[int], convention: str = "conv") -> CostTable:
+def cost_table(
+    net: nn.Module, image_size: Sequence[int], convention: str = "conv", *, progress: bool = False
+) -> CostTable:
     """Count every part of a network for one image of a size.
 
     Modules of one shape are traced once, and tables are kept by (configuration, padded size, convention).
@@ -93,6 +97,8 @@ def cost_table(net: nn.Module, image_size: Sequence[int], convention: str = "con
         As the image is; the network's own padding is added.
     convention : str
         ``"conv"``, ``"fvcore"`` or ``"released"``; `CONVENTION_NOTES` says what each counts.
+    progress : bool
+        Show a bar if counting takes longer than two seconds, as it does for large images.
 
     Returns
     -------
@@ -111,69 +117,73 @@ def cost_table(net: nn.Module, image_size: Sequence[int], convention: str = "con
     if size.shape != (2,) or size.dtype.kind not in "iu" or (size < 1).any():
         raise InputError(f"image size {image_size!r}; give (height, width) in pixels, such as (512, 1024)")
     padded = net.padded_size(tuple(size.tolist()))
-    key = (net.config, padded, convention)
-    if key not in _TABLES:
-        _TABLES.update(((net.config, padded, table.convention), table) for table in _build(net, padded))
-    return _TABLES[key]
+    config = repr(net.config)  # the configuration itself can be unhashable: its names may be lists
+    if (config, padded, convention) not in _TABLES:
+        for table in _build(net, padded, progress=progress):
+            _TABLES[config, padded, table.convention] = table
+    return _TABLES[config, padded, convention]
 
 
-class _Counts(dict):
-    """Operators of modules by (repr, input shape): within one network these say all that a cost depends on."""
-
-    def of(self, module: nn.Module | None, shape: tuple[int, int, int]) -> Counter[str]:
-        if module is None:
-            return Counter()
-        key = (repr(module), shape)
-        if key not in self:
-            self[key] = count_operators(module, shape)
-        return self[key]
-
-
-def _build(net: nn.Module, image_size: tuple[int, int]) -> list[CostTable]:
+def _build(net: nn.Module, image_size: tuple[int, int], *, progress: bool) -> list[CostTable]:
     """The tables of all conventions, from one count of each module."""
-    space, counts, (height, width) = net.space, _Counts(), image_size
-    sizes = net.cell_sizes(image_size).tolist()
-    inputs = [(c, h, w) for c, (h, w) in zip(space.cells.channels.tolist(), sizes, strict=True)]
-    operation = [counts.of(cell.operation, shape) for cell, shape in zip(net.cells, inputs, strict=True)]
-    gate = [counts.of(cell.gate, shape) for cell, shape in zip(net.cells, inputs, strict=True)]
-    path = [
-        counts.of(net.cells[cell].transforms[move], inputs[cell]) if move in net.cells[cell].transforms else Counter()
-        for cell, move in zip(space.source, space.moves, strict=True)
-    ]
-    exits = np.flatnonzero(space.exits)[np.argsort(space.paths.target_scale[space.exits])]
-    finals = [inputs[cell] for cell in space.source[exits]]  # what the decoder takes, finest scale first
-    executed = (counts.of(net.stem, (3, height, width)), *_decoder(net, finals, counts))
-    # Two pixels more give the first convolution the size that padding would give it; the decoder is counted as square.
-    released = (
-        counts.of(net.stem, (3, height + 2, width + 2)),
-        *_decoder(net, [(c, h, h) for c, h, w in finals], counts),
-    )
+    counted = _count(_modules(net, image_size), progress=progress)
     tables = []
     for convention in CONVENTIONS:
-        stem, stages, predictor = released if convention == "released" else executed
-        columns = [
-            np.array([in_convention(operators, convention) for operators in part], dtype=np.int64)
-            for part in (operation, gate, path, stages)
-        ]
+        columns = {}
+        for part in ("stem", "operation", "gate", "path", "decoder", "predictor"):
+            operators = counted[f"{convention} {part}" if f"{convention} {part}" in counted else part]
+            columns[part] = np.array([in_convention(counts, convention) for counts in operators], dtype=np.int64)
         if convention == "released":
-            columns[0][0] = columns[1][0] = 0
-            columns[2][exits] = 0
-        for column in columns:
+            columns["operation"][0] = columns["gate"][0] = 0
+            columns["path"][net.space.exits] = 0
+        for column in columns.values():
             column.setflags(write=False)
-        ends = in_convention(stem, convention), in_convention(predictor, convention)
-        tables.append(CostTable(convention, image_size, space, ends[0], *columns, ends[1]))
+        columns["stem"], columns["predictor"] = int(columns["stem"][0]), int(columns["predictor"][0])
+        tables.append(CostTable(convention=convention, image_size=image_size, space=net.space, **columns))
     return tables
 
 
-def _decoder(
-    net: nn.Module, inputs: list[tuple[int, int, int]], counts: _Counts
-) -> tuple[list[Counter[str]], Counter[str]]:
-    """Each stage with the resizing to the next finer scale, and the predictor with that of its logits to the image."""
+def _modules(net: nn.Module, image_size: tuple[int, int]) -> dict[str, list[tuple[nn.Module | None, Shape]]]:
+    """Every part's modules and the shapes of their inputs; None for a module that a static network has not built."""
+    space, cells, (height, width) = net.space, list(net.cells), image_size
+    sizes = net.cell_sizes(image_size).tolist()
+    shapes = [(c, h, w) for c, (h, w) in zip(space.cells.channels.tolist(), sizes, strict=True)]
+    transforms = [dict(cell.transforms.items()) for cell in cells]
+    moves = zip(space.source.tolist(), space.moves, strict=True)
+    exits = np.flatnonzero(space.exits)[np.argsort(space.paths.target_scale[space.exits])]
+    finals = [shapes[cell] for cell in space.source[exits]]  # what the decoder takes, finest scale first
+    square = [(c, h, h) for c, h, _ in finals]
     stages = [
-        counts.of(nn.Sequential(stage, _resize(2)) if scale else stage, shape)
-        for scale, (stage, shape) in enumerate(zip(net.decoder.stages, inputs, strict=True))
+        nn.Sequential(stage, _resize(2)) if scale else stage  # stages hand on to the next finer scale
+        for scale, stage in enumerate(net.decoder.stages)
     ]
-    return stages, counts.of(nn.Sequential(net.decoder.predictor, _resize(LOGIT_STRIDE)), inputs[0])
+    predictor = nn.Sequential(net.decoder.predictor, _resize(LOGIT_STRIDE))
+    return {
+        "stem": [(net.stem, (3, height, width))],
+        "operation": [(cell.operation, shape) for cell, shape in zip(cells, shapes, strict=True)],
+        "gate": [(cell.gate, shape) for cell, shape in zip(cells, shapes, strict=True)],
+        "path": [(transforms[cell].get(move), shapes[cell]) for cell, move in moves],
+        "decoder": list(zip(stages, finals, strict=True)),
+        "predictor": [(predictor, finals[0])],
+        # Two pixels more give the first convolution the size that padding would give it.
+        "released stem": [(net.stem, (3, height + 2, width + 2))],
+        "released decoder": list(zip(stages, square, strict=True)),
+        "released predictor": [(predictor, square[0])],
+    }
+
+
+def _count(parts: dict[str, list[tuple[nn.Module | None, Shape]]], *, progress: bool) -> dict[str, list[Counter[str]]]:
+    """Operators of every module; those of one repr and input shape are counted once.
+
+    Within one network a repr says all that a cost depends on.
+    """
+    named = {part: [(repr(module), module, shape) for module, shape in members] for part, members in parts.items()}
+    distinct = {(name, shape): module for members in named.values() for name, module, shape in members}
+    counts = {
+        key: Counter() if module is None else count_operators(module, key[1])
+        for key, module in tqdm(distinct.items(), desc="counting", unit="module", delay=2, disable=not progress)
+    }
+    return {part: [counts[name, shape] for name, _, shape in members] for part, members in named.items()}
 
 
 def _resize(factor: int) -> nn.Module:

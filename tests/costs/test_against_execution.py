@@ -10,7 +10,7 @@ from routeviz.costs import asked_cells, cost_table, macs
 from routeviz.costs.operators import FlopCountAnalysis
 from routeviz.space import architectures
 
-SIZES = [(32, 64), (50, 33), (128, 96), (1, 1)]
+SIZES = [(50, 33), (96, 128), (1, 1)]
 """Padded and unpadded; at 32 pixels the coarsest features are 1 x 1, smaller than the small gate's quarter."""
 
 
@@ -78,7 +78,7 @@ def test_free_routes_do_differ_between_images(make_net):
 
 
 @pytest.mark.parametrize("small_gate", [False, True])
-@pytest.mark.parametrize("share_open", [0.05, 0.3, 0.6, 1.0])
+@pytest.mark.parametrize("share_open", [0.1, 0.5, 1.0])
 def test_forced_routes_compute_no_gates(make_net, share_open, small_gate):
     net, rng = make_net(small_gate=small_gate), np.random.default_rng(3)
     for size in ((32, 64), (70, 40)):

@@ -5,7 +5,16 @@ import json
 import numpy as np
 import pytest
 
-from routeviz.costs import CONVENTIONS, PARTS, asked_cells, cost_table, expected_macs, macs, macs_by_part
+from routeviz.costs import (
+    CONVENTIONS,
+    PARTS,
+    asked_cells,
+    cost_table,
+    expected_macs,
+    image_blind_macs,
+    macs,
+    macs_by_part,
+)
 from routeviz.costs import routes as routes_module
 from routeviz.errors import CostError, InputError
 from routeviz.network import NetworkConfig, RoutingNetwork
@@ -47,7 +56,7 @@ def test_many_routes_cost_what_each_does(make_net, convention, share_open):
 
 def test_blocks_do_not_show(make_net, monkeypatch):
     net, rng = make_net(), np.random.default_rng(1)
-    gates, sizes = random_gates(net.space, 25), rng.choice([32, 64, 100], (25, 2))
+    gates, sizes = random_gates(net.space, 25), rng.choice([32, 64], (25, 2))
     whole = macs(net, gates, SIZE), macs(net, gates, sizes), expected_macs(net, gates, sizes)
     monkeypatch.setattr(routes_module, "BLOCK", 4)
     blocks = macs(net, gates, SIZE), macs(net, gates, sizes), expected_macs(net, gates, sizes)
@@ -57,7 +66,7 @@ def test_blocks_do_not_show(make_net, monkeypatch):
 
 def test_each_image_is_counted_at_its_own_size(make_net):
     net, rng = make_net(), np.random.default_rng(2)
-    gates, sizes = random_gates(net.space, 12), rng.choice([32, 50, 64, 90], (12, 2))
+    gates, sizes = random_gates(net.space, 12), rng.choice([32, 50], (12, 2))
     for convention in CONVENTIONS:
         each = [macs(net, row[None], size, convention=convention)[0] for row, size in zip(gates, sizes, strict=True)]
         np.testing.assert_array_equal(macs(net, gates, sizes, convention=convention), each)
@@ -101,6 +110,24 @@ def test_gates_are_charged_to_the_cells_that_compute_them(make_net):
     np.testing.assert_array_equal(
         macs(net, np.repeat(gates, 2, axis=0), SIZE, with_gates=each) - fixed, [gate[some].sum(), gate[~some].sum()]
     )
+
+
+def test_image_blind_macs_are_those_of_starved_cells_and_of_what_they_feed(make_net):
+    net = make_net()
+    space, table = net.space, cost_table(net, SIZE)
+    cell, path = space.cell_index, space.path_index
+    gates = np.zeros((1, space.n_paths), np.float32)
+    # The image stays at scale 0. L1 s1 gets zeros along the path down that L0 keeps shut, and feeds L2 s2 and L3 s2.
+    for place in ((0, 0, "keep"), (1, 0, "keep"), (1, 1, "down"), (2, 2, "keep")):
+        gates[0, path(*place)] = 1
+    blind = {(1, 1), (2, 1), (2, 2), (3, 1), (3, 2), (3, 3), (4, 1), (4, 2), (4, 3)}
+    states = cell_states(space, gates)
+    reached = {place for place in blind if states.input[0, cell(*place)]}
+    assert np.flatnonzero(states.image_blind[0]).tolist() == sorted(cell(*place) for place in reached)
+    expected = sum(table.gate[cell(*place)] for place in reached)
+    expected += table.operation[cell(1, 1)] + table.operation[cell(2, 2)] + table.path[path(1, 1, "down")]
+    assert image_blind_macs(net, gates, SIZE) == [expected]
+    assert image_blind_macs(net, np.ones_like(gates), SIZE) == [0]
 
 
 def test_asked_cells_are_those_with_a_path_left_open_to_the_gate():

@@ -1,0 +1,135 @@
+"""``routeviz export``: a log as CSV, a route as GraphML, a network as a plain checkpoint."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from routeviz.cli.options import checkpoint_argument, example
+from routeviz.errors import InputError
+
+if TYPE_CHECKING:
+    from routeviz.routelog import RouteLog
+    from routeviz.space import Route
+
+ROWS = 4096
+
+out_option = click.option(
+    "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="File to write."
+)
+
+
+@click.group(
+    epilog=example(
+        "routeviz export log LOG --out routes.csv",
+        "routeviz export route LOG --image 0016E5_08159 --out route.graphml",
+        "routeviz export network step-008000.safetensors --out weights.pth",
+    )
+)
+def command() -> None:
+    """Write what routeviz holds for other programs: a log, a route or a network."""
+
+
+@command.command(epilog=example("routeviz export log LOG --out routes.csv"))
+@click.argument("log", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@out_option
+def log(log: Path, out: Path) -> None:
+    """Write LOG, a route log, as CSV.
+
+    One row an image: its facts, then one column a path, such as "L3 s1 up", with the activation; empty where the
+    path's cell was unreached.
+    """
+    import os
+
+    import numpy as np
+    import pandas as pd
+    from tqdm import tqdm
+
+    from routeviz.routelog import load_log
+
+    routes = load_log(log)
+    part = out.with_name(f".{out.name}.part")
+    try:
+        with (
+            part.open("w", newline="", encoding="utf-8") as file,
+            tqdm(desc="exporting", total=len(routes), unit="image", delay=2) as bar,
+        ):
+            for start in range(0, max(1, len(routes)), ROWS):
+                block = routes.select(np.arange(start, min(start + ROWS, len(routes))))
+                gates = pd.DataFrame(block.gates, columns=list(routes.space.path_names))
+                pd.concat([block.images, gates], axis=1).to_csv(file, index=False, header=start == 0)
+                bar.update(len(block))
+        os.replace(part, out)
+    finally:
+        part.unlink(missing_ok=True)
+    click.echo(f"wrote {out}: {len(routes)} images, {routes.space.n_paths} paths")
+
+
+@command.command(
+    epilog=example(
+        "routeviz export route route.json --out route.graphml",
+        "routeviz export route LOG --image 0016E5_08159 --out route.graphml",
+    )
+)
+@click.argument("source", metavar="ROUTE|LOG", type=click.Path(exists=True, path_type=Path))
+@click.option("--image", "image_id", metavar="ID", help="Id of the image whose route is taken from a log.")
+@out_option
+def route(source: Path, image_id: str | None, out: Path) -> None:
+    """Write a route as GraphML, for Gephi, yEd, Cytoscape or igraph.
+
+    The route is a JSON file, or that of one image of a route log.
+    """
+    from routeviz.graph import to_graphml
+    from routeviz.routelog import load_log
+    from routeviz.space import Route
+
+    if source.is_dir():
+        if image_id is None:
+            raise click.UsageError(f"{source} is a route log: say which image with --image ID")
+        chosen = _route_of(load_log(source), image_id)
+    elif image_id is not None:
+        raise click.UsageError(f"--image is for a route log; {source} is a file")
+    else:
+        chosen = Route.load(source)
+    to_graphml(chosen.space, chosen, out)
+    click.echo(f"wrote {out}: {chosen!r}")
+
+
+@command.command(
+    epilog=example(
+        "routeviz export network step-008000.safetensors --out weights.safetensors",
+        "routeviz export network step-008000.safetensors --out weights.pth",
+    )
+)
+@checkpoint_argument
+@click.option("--small-gate/--full-gate", default=None, help="For a file in the released layout, which does not tell.")
+@out_option
+def network(checkpoint: Path, small_gate: bool | None, out: Path) -> None:
+    """Write CHECKPOINT's network without what training left beside it.
+
+    To *.safetensors with its configuration, as routeviz reads it; to *.pth in the layout of the released code, which
+    has no place for class names, normalisation and the kind of gate.
+    """
+    from routeviz.network import load_checkpoint, save_checkpoint
+    from routeviz.network.checkpoints import export_released
+
+    if out.suffix not in (".safetensors", ".pth"):
+        raise click.UsageError(f"--out {out}: name it *.safetensors (routeviz's own) or *.pth (the released layout)")
+    if out.exists() and out.samefile(checkpoint):
+        raise click.UsageError(f"--out {out} is the checkpoint itself; name another file")
+    net = load_checkpoint(checkpoint, small_gate=small_gate)
+    write = save_checkpoint if out.suffix == ".safetensors" else export_released
+    write(net, out, step=net.provenance["step"] or 0)
+    click.echo(f"wrote {out}: {sum(p.numel() for p in net.parameters()) / 1e6:.3f} M parameters")
+
+
+def _route_of(log: RouteLog, image_id: str) -> Route:
+    """The route of the image with this id."""
+    ids = log.facts("id")["id"].tolist()
+    if image_id not in ids:
+        near = get_close_matches(image_id, ids, n=3) or ids[:3]
+        raise InputError(f"the log has no image {image_id!r}; it has {len(ids)} images, such as {', '.join(near)}")
+    return log.route(ids.index(image_id))

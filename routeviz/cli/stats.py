@@ -1,0 +1,89 @@
+"""``routeviz stats``: a route log in figures, and the use of its cells and paths."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from routeviz.cli.options import example, json_option
+from routeviz.cli.tables import columns, grid, quantity
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from routeviz.routelog import RouteLog
+    from routeviz.stats import Figure
+
+
+@click.command(epilog=example("routeviz stats log", "routeviz stats log --json > figures.json"))
+@click.argument("log", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@json_option
+def command(log: Path, as_json: bool) -> None:
+    """Describe LOG, a route log, in figures: diversity of routes, use of cells and paths, MACs.
+
+    Every figure is shown with its definition; below stand the shares of images that open each cell and each path.
+    """
+    from tqdm import tqdm
+
+    from routeviz.routelog import load_log
+    from routeviz.stats import cell_usage, path_usage, path_usage_by_layer, summary
+
+    routes = load_log(log)
+    describe = (summary, cell_usage, path_usage if as_json else path_usage_by_layer)
+    steps = tqdm(describe, desc="describing", unit="table", delay=2)
+    figures, cells, paths = (function(routes) for function in steps)
+    if as_json:
+        data = {
+            "log": str(log),
+            "figures": [vars(figure) for figure in figures],
+            "cells": json.loads(cells.to_json(orient="records")),
+            "paths": json.loads(paths.to_json(orient="records")),
+        }
+        click.echo(json.dumps(data, indent=2))
+        return
+    click.echo(f"{log}: {_origin(routes)}\n")
+    rows = [
+        (figure.name, _value(figure), figure.unit.removeprefix("share").strip(", "), figure.definition)
+        for figure in figures
+    ]
+    click.echo(columns([("figure", "value", "unit", "definition"), *rows], "<><<", wrap_last=True))
+    click.echo("\nCells: % of images for which the operation runs (layers across, scales down)\n")
+    cells = cells.pivot(index="scale", columns="layer", values="open")
+    click.echo(_percentages(cells, [f"s{scale}" for scale in cells.index]))
+    click.echo("\nPaths: % of images for which the path is open\n")
+    click.echo(_percentages(paths, [f"s{scale} {move}" for scale, move in paths.index]))
+
+
+def _origin(log: RouteLog) -> str:
+    """What was traced, as far as the log says."""
+    checkpoint, dataset = log.source.get("checkpoint") or {}, log.source.get("dataset") or {}
+    images = " ".join(str(dataset[key]) for key in ("name", "split") if dataset.get(key))
+    parts = [
+        f"{len(log)} images",
+        images and f"of {images}",
+        checkpoint.get("file") and f"through {checkpoint['file']}",
+    ]
+    return f"{' '.join(part for part in parts if part)}; {log.space.n_cells} cells, {log.space.n_paths} paths"
+
+
+def _value(figure: Figure) -> str:
+    if figure.unit.startswith("share"):
+        return f"{100 * figure.value:.1f} %"
+    if figure.unit.startswith("MACs"):
+        return quantity(figure.value)
+    return f"{figure.value:,}" if isinstance(figure.value, int) else f"{figure.value:,.3f}"
+
+
+def _percentages(table: pd.DataFrame, labels: list[str]) -> str:
+    """Shares by row and layer as whole percentages; only a share of 0 shows as 0, and of 1 as 100."""
+    rows = [[_percentage(share) for share in row] for row in table.to_numpy()]
+    return grid(labels, [f"L{layer}" for layer in table.columns], rows)
+
+
+def _percentage(share: float) -> str:
+    if share != share:
+        return ""
+    return f"{100 * share:.0f}" if share in (0, 1) else str(min(99, max(1, round(100 * share))))
