@@ -90,12 +90,13 @@ def draw(rng: np.random.Generator, objects: list[SceneObject], size: tuple[int, 
         paint[rows, columns] += coverage[..., None] * _two_tone(rng, pattern, 0.3)
         label[rows, columns][coverage > 0.5] = item.kind + 1
 
-    ground = _ground(rng, size)
+    image = _ground(rng, size)
     shadow = Image.fromarray((np.roll(cover, (offset, offset), (0, 1)) * 255).astype(np.uint8))
     shadow = np.asarray(shadow.filter(ImageFilter.GaussianBlur(0.8 * offset)), np.float32) / 255
-    image = ground * ((1 - cover) * (1 - 0.45 * shadow))[..., None] + paint
+    image *= ((1 - cover) * (1 - 0.45 * shadow))[..., None]
+    image += paint
     image += 0.25 * (_clouds(rng, size, 3) - 0.5)[..., None]
-    image += 0.025 * rng.standard_normal((*size, 3), np.float32)
+    image += np.float32(0.025) * rng.standard_normal(image.shape, np.float32)
     return _expose(rng, image), label
 
 
@@ -164,7 +165,9 @@ def _two_tone(rng: np.random.Generator, pattern: np.ndarray, contrast: float) ->
     hues = rng.uniform(0, 2 * np.pi, (2, 1)) + np.array([0, 2, 4]) * np.pi / 3
     light = rng.uniform(0.3, 0.7) + contrast * rng.uniform(0.5, 1) * np.array([[-0.5], [0.5]])
     dark, bright = (light + rng.uniform(0.05, 0.2) * np.cos(hues)).astype(np.float32)
-    return dark + (bright - dark) * pattern[..., None]
+    painted = pattern[..., None] * (bright - dark)
+    painted += dark
+    return painted
 
 
 def _clouds(rng: np.random.Generator, size: tuple[int, int], cells: int) -> np.ndarray:
@@ -188,6 +191,8 @@ def _ground(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
 def _expose(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     """Bring an image to a mean colour and a contrast that are drawn without regard to it."""
     mean = 0.5 + rng.uniform(-0.08, 0.08, 3).astype(np.float32)
-    centred = image - image.mean(axis=(0, 1))
-    image = mean + centred * np.float32(rng.uniform(0.13, 0.16) / centred.std())
+    contrast = rng.uniform(0.13, 0.16)
+    image -= image.mean(axis=(0, 1))
+    image *= np.float32(contrast / np.sqrt(np.square(image).mean()))
+    image += mean
     return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
