@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,9 @@ PARTS = ("stem", "operations", "gates", "paths", "decoder")
 
 BLOCK = 8192
 """Routes that are counted together: what a processor's cache holds of them decides the speed."""
+
+THREADS = 2
+"""numpy lets go of the interpreter's lock for most of the work on a block, not for all of it."""
 
 
 def macs(
@@ -150,7 +154,8 @@ def _count(
     asked = np.broadcast_to(asked, (len(gates), space.n_cells))
     unbuilt = _unbuilt(net)
     result = np.empty((len(parts), len(gates)), dtype=np.int64)
-    for rows in blocks:
+
+    def count(rows: slice) -> None:
         executed = _executed(space, gates[rows], asked[rows], everything=convention == "released")
         used = unbuilt[executed[unbuilt].any(axis=1)]
         if len(used):
@@ -163,6 +168,9 @@ def _count(
                 result[part, rows] = np.einsum("f,fi->i", weights[0, features], executed[features])
             else:
                 result[part, rows] = np.einsum("if,fi->i", weights[which[rows], features], executed[features])
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(count, blocks))
     return result
 
 
