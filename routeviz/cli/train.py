@@ -4,13 +4,17 @@ import json
 import os
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
 from routeviz.cli.options import ImageSize, KeyValue, device_option, example, json_option
+from routeviz.cli.tables import columns, quantity
 from routeviz.training.config import PRECISIONS, TrainConfig
+
+if TYPE_CHECKING:
+    from routeviz.training import Evaluation
 
 DEFAULTS = {entry.name: entry.default for entry in fields(TrainConfig) if entry.default is not MISSING}
 SPLITS = {"train_split": "Part to learn from.", "eval_split": "Part to evaluate on."}
@@ -21,7 +25,6 @@ NUMBERS = {
     "batch_size": "Images a step, over all processes together.",
     "steps": "Optimizer steps.",
     "base_rate": "Learning rate at batch 8; it is scaled with the batch.",
-    "warmup_steps": "Steps over which the rate rises.",
     "weight_decay": "Not on batch norms.",
     "clip": "Largest norm of the gradient.",
     "budget_start": "Share of the steps after which the budget is switched on.",
@@ -53,7 +56,7 @@ def setting_options(command: Any) -> Any:
     )
 )
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The run's folder.")
-@click.option("--dataset", default=DEFAULTS["dataset"], show_default=True, help="camvid, cityscapes, voc or scenes.")
+@click.option("--dataset", metavar="NAME", help="camvid, cityscapes, voc or scenes.")
 @click.option("--root", type=click.Path(), help="The dataset's folder; scenes needs none.")
 @click.option("--option", "options", type=KeyValue(), multiple=True, help="A setting of the dataset, as in length=200.")
 @click.option("--resize", type=ImageSize(), help="Bring all images to this size first, as in 180x240.")
@@ -81,6 +84,7 @@ def setting_options(command: Any) -> Any:
 @click.option(
     "--compile/--no-compile", default=DEFAULTS["compile"], show_default=True, help="Compile the training step."
 )
+@click.option("--warmup-steps", type=int, help="Steps over which the rate rises.  [default: 1000, or a tenth of all]")
 @setting_options
 @device_option
 @click.option("--resume", is_flag=True, help="Go on where the run stopped; settings are read from its folder.")
@@ -102,10 +106,10 @@ def command(
         stored = read_config(out).to_dict()
         config = TrainConfig.from_dict(stored | _as_settings({name: settings[name] for name in typed}))
     else:
-        settings = _as_settings(settings)
-        if settings["crop"] is None:
-            settings["crop"] = settings["resize"] or list(DEFAULTS["crop"])
-        config = TrainConfig.from_dict(settings)
+        if settings["dataset"] is None:
+            raise click.UsageError("--dataset is missing: camvid, cityscapes, voc or scenes")
+        settings["crop"] = settings["crop"] or settings["resize"] or DEFAULTS["crop"]
+        config = TrainConfig.from_dict(_as_settings(settings))
     evaluation = train(config, out, resume=resume, branch=branch, device=device, progress=not as_json)
     if os.environ.get("RANK", "0") != "0":
         return
@@ -130,20 +134,16 @@ def _as_settings(given: dict[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def report(evaluation: Any) -> str:
-    """Lay out an evaluation as a table."""
-    lines = [
-        f"images          {evaluation.images:>12}",
-        f"mIoU            {evaluation.miou:>12.1%}",
-        f"pixel accuracy  {evaluation.pixel_accuracy:>12.1%}",
-    ]
-    lines += [
-        f"  {name:<14}" + (" not present" if iou is None else f"{iou:>12.1%}") for name, iou in evaluation.iou.items()
-    ]
-    lines.append(f"MACs (millions) {'avg':>12}{'max':>12}{'min':>12}")
+def report(evaluation: "Evaluation") -> str:
+    """Lay out an evaluation as two tables."""
+    scores = {"mIoU": evaluation.miou, "pixel accuracy": evaluation.pixel_accuracy}
+    scores |= {f"IoU {name}": iou for name, iou in evaluation.iou.items()}
+    rows = [("images", str(evaluation.images))]
+    rows += [(name, "not present" if score is None else f"{score:.1%}") for name, score in scores.items()]
+    costs = [("MACs", "avg", "max", "min")]
     for convention, figures in evaluation.macs.items():
-        lines.append(f"  {convention:<14}" + "".join(f"{figures[key] / 1e6:>12,.1f}" for key in ("avg", "max", "min")))
+        costs.append((convention, *(quantity(figures[name]) for name in ("avg", "max", "min"))))
     if evaluation.expected_macs is not None:
-        lines.append(f"  {'expected':<14}{evaluation.expected_macs / 1e6:>12,.1f}  (what a budget steers)")
-    lines += [f"not readable: {line}" for line in evaluation.unreadable]
-    return "\n".join(lines)
+        costs.append(("expected (what a budget steers)", quantity(evaluation.expected_macs), "", ""))
+    lines = [columns(rows, "<>"), "", columns(costs, "<>>>")]
+    return "\n".join(lines + [f"left out: {line}" for line in evaluation.unreadable])

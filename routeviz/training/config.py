@@ -66,8 +66,8 @@ class TrainConfig:
         Optimizer steps.
     base_rate : float
         Learning rate at batch 8; the rate used is base_rate · batch_size / 8.
-    warmup_steps : int
-        Steps over which the rate rises linearly.
+    warmup_steps : int, optional
+        Steps over which the rate rises linearly; None is 1,000, or a tenth of the steps where that is less.
     power : float
         The rate falls with (1 - step / steps) ** power.
     momentum, weight_decay : float
@@ -108,7 +108,7 @@ class TrainConfig:
     batch_size: int = 8
     steps: int = 4000
     base_rate: float = 0.05
-    warmup_steps: int = 1000
+    warmup_steps: int | None = None
     power: float = 0.9
     momentum: float = 0.9
     weight_decay: float = 1e-4
@@ -125,10 +125,13 @@ class TrainConfig:
     workers: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "steps", "checkpoint_every", "eval_every", "log_every"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}: give a whole number of at least 1")
-        if not 0 <= self.warmup_steps <= self.steps:
+        least = dict.fromkeys(("batch_size", "steps", "checkpoint_every", "eval_every", "log_every"), 1)
+        for name, number in (least | {"seed": 0, "workers": 0}).items():
+            if getattr(self, name) < number:
+                raise InputError(f"{name} is {getattr(self, name)}: give a whole number of at least {number}")
+        if not (self.base_rate > 0 and self.clip > 0):
+            raise InputError(f"base_rate {self.base_rate} and clip {self.clip}: both must be above 0")
+        if self.warmup_steps is not None and not 0 <= self.warmup_steps <= self.steps:
             raise InputError(f"warmup_steps is {self.warmup_steps}: give 0 to {self.steps}, the steps of this run")
         if min(self.crop) < 1 or (self.resize is not None and min(self.resize) < 1):
             raise InputError(f"crop {self.crop} and resize {self.resize}: give (height, width) of at least 1 pixel")
@@ -152,7 +155,8 @@ class TrainConfig:
 
     def rate_factor(self, step: int) -> float:
         """Factor on the learning rate of the step after `step` steps: linear warm-up times poly decay."""
-        warm = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
+        warmup = min(1000, self.steps // 10) if self.warmup_steps is None else self.warmup_steps
+        warm = min(1.0, (step + 1) / warmup) if warmup else 1.0
         return warm * max(0.0, 1 - step / self.steps) ** self.power
 
     def budget_factor(self, step: int) -> float:

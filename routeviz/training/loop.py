@@ -17,7 +17,7 @@ from routeviz.training.batches import Crops, batches
 from routeviz.training.config import TrainConfig
 from routeviz.training.evaluation import Evaluation, evaluate
 from routeviz.training.learner import Learner
-from routeviz.training.ranks import Ranks, average_statistics, joined_ranks
+from routeviz.training.ranks import average_statistics, joined_ranks
 from routeviz.training.runs import RunFolder, read_metrics
 
 log = logging.getLogger(__name__)
@@ -91,86 +91,86 @@ def train(
         data = open_dataset(config.dataset, config.root, split=config.train_split, **config.options)
         eval_data = open_dataset(config.dataset, config.root, split=config.eval_split, **config.options)
         network = network_config(config, data)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            net = RoutingNetwork(network)
+        crops = Crops(data, config, fill=_fill(network))
         run = RunFolder(out)
         if ranks.first:
             stack.enter_context(run.locked())
             run.prepare(config, network.to_dict(), resume=resume, branch=branch)
         ranks.wait()
         state = run.load_state()
-        net = _first_network(config, network, init=config.init if state is None else None)
+        if state is None and config.init is not None:
+            _start_from(net, config.init)
         learner = Learner(net, config, ranks, ignore_index=data.ignore_index)
         if state is None:
             state = {"step": 0, "seconds": 0.0}
         else:
             learner.restore(state["learner"])
-        crops = Crops(data, config, fill=_fill(network))
-        return _steps(config, run, learner, crops, eval_data, ranks, state["step"], state["seconds"], progress)
+        return _steps(learner, crops, eval_data, run, state["step"], state["seconds"], progress=progress)
 
 
 def _steps(
-    config: TrainConfig,
-    run: RunFolder,
-    learner: Learner,
-    crops: Crops,
-    eval_data,
-    ranks: Ranks,
-    start: int,
-    seconds: float,
-    progress: bool,
+    learner: Learner, crops: Crops, eval_data, run: RunFolder, start: int, seconds: float, *, progress: bool
 ) -> Evaluation:
+    """Take all steps after `start`, which took `seconds`; write down what is to be kept."""
+    config, ranks = learner.config, learner.ranks
     evaluation = None
     began = time.perf_counter() - seconds
-    bar = tqdm(total=config.steps, initial=start, desc="train", unit="step", disable=not progress, mininterval=1.0)
     feed = batches(crops, start=start, rank=ranks.rank, ranks=ranks.size, pin_memory=ranks.device.type == "cuda")
-    with bar:
+    with tqdm(
+        total=config.steps, initial=start, desc="train", unit="step", disable=not progress, mininterval=1.0
+    ) as bar:
         for done, (images, labels) in enumerate(feed, start + 1):
+            last = done == config.steps
+            branches = done == config.branch_step
+            logs = last or done % config.log_every == 0
+            saves = last or done % config.checkpoint_every == 0
+            evaluates = last or done % config.eval_every == 0
             rate = learner.rate
             losses = learner.step(done - 1, images, labels)
-            last = done == config.steps
-            if done % config.log_every == 0 or last:
-                line = losses.over_ranks()
-                if not math.isfinite(line["loss"]):
+            if logs or saves:
+                figures = losses.over_ranks()
+                if not math.isfinite(figures["loss"]):
                     raise RoutevizError(
-                        f"the loss is {line['loss']} at step {done}: try a lower base rate than {config.base_rate}"
+                        f"the loss is {figures['loss']} at step {done}: try a base rate below {config.base_rate}"
                     )
+            if logs:
+                bar.set_postfix(loss=f"{figures['loss']:.3f}", refresh=False)
                 if ranks.first:
-                    run.append("step", {"step": done, **line, "rate": rate, "seconds": time.perf_counter() - began})
-                bar.set_postfix(loss=f"{line['loss']:.3f}", refresh=False)
+                    line = {"step": done, **figures, "rate": rate, "seconds": time.perf_counter() - began}
+                    run.append("step", line)
             bar.update()
-            save = done % config.checkpoint_every == 0 or last
-            assess = done % config.eval_every == 0 or last
-            if save or assess or done == config.branch_step:
+            if saves or evaluates or branches:
                 average_statistics(learner.net)
-            if save and ranks.first:
+            if saves and ranks.first:
                 save_checkpoint(learner.net, run.checkpoint(done), step=done)
-            if assess:
+            if evaluates:
                 evaluation = evaluate(learner.net, eval_data, resize=config.resize, ranks=ranks, progress=progress)
                 if ranks.first:
                     line = {"step": done, **evaluation.to_dict(), "seconds": time.perf_counter() - began}
                     run.append("evaluation", line)
-            # After everything of this step, so that nothing of it is missing where the run goes on.
-            if ranks.first and (save or done == config.branch_step):
+            # After all that belongs to this step, so that none of it is missing where the run goes on.
+            if (saves or branches) and ranks.first:
                 state = {"step": done, "seconds": time.perf_counter() - began, "learner": learner.state()}
-                if done == config.branch_step:
+                if branches:
                     run.save_state(state, name="state-branch.pt")
-                if save:
+                if saves:
                     run.save_state(state)
-    if evaluation is None:
-        lines = [line for line in read_metrics(run.path) if line["kind"] == "evaluation"]
-        evaluation = Evaluation.from_dict({name: lines[-1][name] for name in Evaluation.__dataclass_fields__})
-    return evaluation
+    return evaluation or _last_evaluation(run)
 
 
-def _first_network(config: TrainConfig, network: NetworkConfig, *, init: str | None) -> RoutingNetwork:
-    """Build the network with the first weights of the run's seed, or of a checkpoint wherever that fits."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        net = RoutingNetwork(network)
-    if init is not None:
-        for part, names in load_pretrained(net, init)._asdict().items():
-            if names and part != "taken":
-                log.warning("%s: %d tensors %s: %s", init, len(names), part, ", ".join(names))
-    return net
+def _last_evaluation(run: RunFolder) -> Evaluation:
+    line = [line for line in read_metrics(run.path) if line["kind"] == "evaluation"][-1]
+    return Evaluation.from_dict({name: line[name] for name in Evaluation.__dataclass_fields__})
+
+
+def _start_from(net: RoutingNetwork, path: str) -> None:
+    """Take over a checkpoint's weights wherever they fit, and list the others."""
+    for part, names in load_pretrained(net, path)._asdict().items():
+        if names and part != "taken":
+            log.warning("%s: %d tensors %s: %s", path, len(names), part, ", ".join(names))
 
 
 def _fill(network: NetworkConfig) -> tuple[int, int, int]:

@@ -205,7 +205,7 @@ def test_init_takes_over_what_fits_and_lists_what_does_not(tmp_path, config, oth
 
 
 def test_loss_that_is_no_longer_finite_ends_the_run(tmp_path, other):
-    with pytest.raises(RoutevizError, match="lower base rate"):
+    with pytest.raises(RoutevizError, match="try a base rate below"):
         train(other(base_rate=1e20, clip=1e20, warmup_steps=0), tmp_path / "run")
 
 
