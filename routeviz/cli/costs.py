@@ -130,10 +130,8 @@ def _route(net: RoutingNetwork, file: Path | None, architecture: str | None) -> 
     from routeviz.space import Route, architectures
 
     if architecture is not None:
-        known = architectures(net.space)
-        if architecture not in known:
-            raise InputError(f"unknown architecture {architecture!r}; valid: {', '.join(known)}")
-        return f"the fixed route of {architecture}", known[architecture].activations[None], True
+        fixed = architectures(net.space)[architecture]
+        return f"the fixed route of {fixed.name}", fixed.activations[None], True
     if file is not None:
         route: Route = Route.load(file)
         if route.space != net.space:

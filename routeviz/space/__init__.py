@@ -1,17 +1,19 @@
 """The routing space and the routes through it: numpy and pandas only."""
 
-from routeviz.space.architectures import architectures
+from routeviz.space.architectures import ARCHITECTURES, architecture, architectures
 from routeviz.space.route import Route, route_distance
 from routeviz.space.space import RoutingSpace, lattice_space
 from routeviz.space.states import INPUTS, OPEN_THRESHOLD, STATES, CellStates, cell_states, open_paths, sent
 
 __all__ = [
+    "ARCHITECTURES",
     "INPUTS",
     "OPEN_THRESHOLD",
     "STATES",
     "CellStates",
     "Route",
     "RoutingSpace",
+    "architecture",
     "architectures",
     "cell_states",
     "lattice_space",

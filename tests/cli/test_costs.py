@@ -101,7 +101,7 @@ def test_bad_input_ends_in_one_line(routeviz, net, tmp_path):
     Route(other, np.ones(other.n_paths)).save(tmp_path / "other.json")
     for arguments, message in (
         (("--layers", 6), "image-size"),
-        ((*SMALL, "--architecture", "resnet"), "unknown architecture 'resnet'; valid: fcn32s"),
+        ((*SMALL, "--architecture", "resnet"), "architecture 'resnet' is unknown; valid: fcn32s"),
         ((*SMALL, "--route", tmp_path / "other.json"), "is a route of"),
         ((*SMALL, "--route", tmp_path / "other.json", "--architecture", "unet"), "exclude each other"),
         (("--image-size", "0x64"), "HEIGHTxWIDTH"),
