@@ -116,7 +116,18 @@ def read_schema(path: Path) -> pa.Schema:
     """Read a shard's columns and footer; raises LogError where the file is no Parquet."""
     try:
         return pq.read_schema(path, memory_map=True)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise LogError(f"{path} cannot be read: {_first_line(error)}; remove it and trace again") from None
+
+
+def read_footer(path: Path) -> bytes:
+    """Read what follows a shard's pages: all that says where and what they are, of which Parquet keeps no checksum."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(-8, os.SEEK_END)
+            file.seek(-8 - int.from_bytes(file.read(4), "little"), os.SEEK_END)
+            return file.read()
+    except OSError as error:
         raise LogError(f"{path} cannot be read: {_first_line(error)}; remove it and trace again") from None
 
 
@@ -125,7 +136,7 @@ def read_shard(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     try:
         with pq.ParquetFile(path, memory_map=True, page_checksum_verification=True) as file:
             return file.read(columns, use_threads=False)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise LogError(f"{path} cannot be read: {_first_line(error)}; remove it and trace again") from None
 
 

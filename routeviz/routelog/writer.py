@@ -30,6 +30,7 @@ from routeviz.routelog.shards import (
     Skipped,
     check_mark,
     check_rows,
+    read_footer,
     read_schema,
     read_shard,
     shard_count,
@@ -265,4 +266,8 @@ class LogWriter:
 
 def _content(path: Path) -> dict[str, Any]:
     data = path.read_bytes()
-    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    return {
+        "bytes": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "footer_sha256": hashlib.sha256(read_footer(path)).hexdigest(),
+    }

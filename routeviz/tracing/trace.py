@@ -101,10 +101,12 @@ def trace(
                 recorder = Recorder(net, dataset, forced)
                 for number, block in blocks.items():
                     skipped: list[Skipped] = []
-                    readable = _readable(islice(readings, len(block)), skipped, bar)
+                    readable = _readable(islice(readings, len(block)), skipped)
                     for batch in equal_sizes(readable, batch_size, look_ahead or 4 * batch_size):
                         recorder.record(batch)
+                        bar.update(len(batch))
                     writer.write(number, *recorder.collect(), skipped)
+                    bar.update(len(skipped))
             ranks.wait()
             ranks.in_turn(writer.finish)
         return load_log(folder)
@@ -119,10 +121,9 @@ def trace(
             return RouteLog(log.gates, log.images, log.space, log.source, skipped=log.skipped)
 
 
-def _readable(readings: Iterable[Reading | Skipped], skipped: list[Skipped], bar: tqdm) -> Iterator[Reading]:
+def _readable(readings: Iterable[Reading | Skipped], skipped: list[Skipped]) -> Iterator[Reading]:
     """Put aside what could not be read."""
     for reading in readings:
-        bar.update()
         if isinstance(reading, Skipped):
             skipped.append(reading)
         else:
