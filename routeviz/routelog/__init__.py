@@ -1,4 +1,14 @@
-"""The route log: routes of many images with their facts, in memory and as Parquet on disk. No torch."""
+"""The route log: routes of many images with their facts, in memory and as Parquet on disk. No torch.
+
+On disk a log is a folder::
+
+    log.json                    format, schema, space, source; rows, bytes and SHA-256 of each shard; skipped images
+    rows/part-00000.parquet     one row an image, in dataset order: its facts, and ``gates`` as fixed_size_list<float32>
+    rows/part-00001.parquet     ...
+
+``rows`` opens as it is in pandas, polars and DuckDB. NaN in ``gates`` is an unreached cell's path; a fact that an image
+does not have is null. Equal logs have equal bytes.
+"""
 
 from routeviz.routelog.header import SCHEMA
 from routeviz.routelog.log import RouteLog

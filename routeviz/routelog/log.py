@@ -38,7 +38,7 @@ class RouteLog:
         Where the routes come from, fit for JSON; `routeviz.trace` writes checkpoint, network, dataset, settings,
         routeviz (version) and schema.
     skipped : sequence of Skipped
-        Images that could not be read.
+        Images that could not be read; with the rows they make up the whole dataset.
 
     Raises
     ------
@@ -59,9 +59,14 @@ class RouteLog:
         values.setflags(write=False)
         check_rows(values, images, space)
         self.space = space
+        self.gates = values
         self.source: dict[str, Any] = plain(source or {})
         self.skipped = tuple(skipped)
-        self.gates = values
+        if len(self._kept()) != len(values):
+            raise InputError(
+                f"{len(self.skipped)} skipped images beside {len(values)} rows: each has its own index in a dataset of "
+                f"{len(values) + len(self.skipped)} images"
+            )
         self._images = images.reset_index(drop=True)
 
     @property
@@ -143,12 +148,14 @@ class RouteLog:
         if exists:
             read_header(folder)
         fresh, old = (folder.with_name(f".{folder.name}.{kind}-{os.getpid()}") for kind in ("new", "old"))
+        kept = self._kept()
         try:
-            with LogWriter(fresh, self.space, self.source, len(self)) as writer:
+            with LogWriter(fresh, self.space, self.source, len(self) + len(self.skipped)) as writer:
                 for number in range(writer.n_shards):
                     block = writer.block(number)
-                    rows = slice(block.start, block.stop)
-                    writer.write(number, self.gates[rows], self._images.iloc[rows])
+                    rows = slice(*np.searchsorted(kept, (block.start, block.stop)))
+                    skipped = [image for image in self.skipped if image.index in block]
+                    writer.write(number, self.gates[rows], self._images.iloc[rows], skipped)
                 writer.finish()
             if exists:
                 os.rename(folder, old)
@@ -161,6 +168,11 @@ class RouteLog:
 
     def _facts(self, columns: Sequence[str]) -> pd.DataFrame:
         return self._images[list(columns)].copy(deep=False)
+
+    def _kept(self) -> np.ndarray:
+        """Positions in the dataset of the rows, ``(image,)``."""
+        n_images = len(self) + len(self.skipped)
+        return np.setdiff1d(np.arange(n_images), [image.index for image in self.skipped], assume_unique=True)
 
     def _origin(self) -> str:
         parts = [self.source.get(key) for key in ("checkpoint", "dataset")]

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from routeviz.errors import InputError
-from routeviz.routelog import RouteLog
+from routeviz.routelog import RouteLog, Skipped
 from routeviz.space import STATES, cell_states
 
 
@@ -22,6 +22,9 @@ def test_parts_that_do_not_fit_are_named(space, make_gates, make_images):
     ):
         with pytest.raises(InputError, match=words):
             RouteLog(wrong_gates, wrong_images, space)
+    for skipped in ([Skipped(4, "", "")], [Skipped(0, "", ""), Skipped(0, "", "")]):
+        with pytest.raises(InputError, match="each has its own index"):
+            RouteLog(gates, images, space, skipped=skipped)
     with pytest.raises(InputError, match="must fit JSON"):
         RouteLog(gates, images, space, {"weights": gates})
 
