@@ -117,7 +117,7 @@ def choose_image(collection: Collection, convention: str) -> int | None:
         st.session_state.pop(state.IMAGE, None)
     with bar[1]:
         id_ = st.selectbox(
-            f"Image ({len(rows):,} listed)",
+            f"Image ({len(rows):,} of {len(facts):,} listed)",
             options,
             key=state.IMAGE,
             bind=state.BOUND,

@@ -59,13 +59,10 @@ def show_path(collection: Collection, facts: Mapping[str, Any], route: Route, pa
         reached = np.isfinite(column)
         with right:
             st.image(pictures.histogram_svg(column, value, theme=st.context.theme.type or "light"), width=300)
-            if reached.any():
-                st.caption(
-                    f"Activations of this path in the {reached.sum():,} images that reach its cell (height: root of "
-                    f"the count); this image is above {percent((column[reached] < value).mean())} of them."
-                )
-            else:
-                st.caption("No image of this log reaches the path's cell.")
+            words = f"Its activation in the {reached.sum():,} images that reach its cell (height: root of the count)"
+            if state_of != "unreached":
+                words += f"; this image is above {percent((column[reached] < value).mean())} of them"
+            st.caption(f"{words}.")
     with middle:
         cost_metric(collection, facts, convention, lambda table: table.path[path])
 
@@ -135,6 +132,6 @@ def show_features(collection: Collection, row: int, cell: int) -> None:
         columns=4,
     )
     st.caption(
-        f"What the cell computes ({height} × {width} features, before its paths): dark is the least value of each map, "
-        "bright the largest. Channels are the three of the largest mean magnitude."
+        f"What the cell computes ({height} × {width} features, before its paths): blue is the least value of each map, "
+        "yellow the largest. The channels are the three of the largest mean magnitude."
     )

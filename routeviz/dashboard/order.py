@@ -14,7 +14,7 @@ SCALE_COLUMNS = {"objects_share_small": "share of small objects", "objects_media
 def sort_choices(facts: pd.DataFrame, convention: str) -> dict[str, str]:
     """What images can be sorted by: words for the screen, and the column of each."""
     choices = {
-        f"MACs ({convention})": f"macs_{convention}",
+        "MACs": f"macs_{convention}",
         "mIoU": "miou",
         "pixel accuracy": "pixel_accuracy",
         **{words: column for column, words in SCALE_COLUMNS.items()},

@@ -29,8 +29,7 @@ class How(NamedTuple):
 
 def load(path: Path, settings: Mapping[str, Any]) -> RoutingNetwork:
     """Load a checkpoint; what its weights cannot tell is in `settings`, named as in a network's configuration."""
-    from routeviz.network import Normalization
-    from routeviz.network.checkpoints import load_checkpoint
+    from routeviz.network import Normalization, load_checkpoint
 
     keywords = {
         name: settings[name] for name in ("small_gate", "class_names", "class_colors") if settings.get(name) is not None

@@ -52,7 +52,7 @@ def test_a_link_to_what_is_not_there_shows_the_first_image(open_app, shelf_folde
 
 
 def test_next_and_previous_follow_the_chosen_order(open_app, shelf_folder, log):
-    app = open_app(shelf_folder, sort="MACs (conv)")
+    app = open_app(shelf_folder, sort="MACs")
     order = log.images["id"].iloc[np.argsort(log.images["macs_conv"], kind="stable")].tolist()
     # The first image of the table is shown until another one is chosen.
     start = order.index(app.selectbox(key=state.IMAGE).value)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from routeviz.dashboard import caches, components, detail, pictures, state
@@ -17,6 +18,7 @@ from routeviz.errors import DatasetError, RoutevizError
 from routeviz.space import Route
 
 LATTICE = "inspect_lattice"
+SAME = 1e-3
 
 
 @st.fragment
@@ -40,6 +42,7 @@ def image_view(collection: Collection, convention: str) -> None:
         on_select=take_selection,
         title=f"Route of {route.name}",
         path_notes=path_notes(collection),
+        cell_notes=cell_notes(collection),
     )
     numbers(collection, facts, route, convention)
     left, right = st.columns([3, 1], gap="medium")
@@ -70,7 +73,18 @@ def path_notes(collection: Collection) -> dict[str, list[str]]:
     usage = caches.path_usage(collection.log.digest, collection.log)
     return {
         "mean in this log": [f"{value:.3f}" for value in usage["activation"]],
-        "open in": [f"{percent(share)} of its images" for share in usage["open"]],
+        "open in": [f"{percent(share)} of this log's images" for share in usage["open"]],
+    }
+
+
+def cell_notes(collection: Collection) -> dict[str, list[str]]:
+    """What hovering a cell says about the images of the log."""
+    if collection.log is None:
+        return {}
+    usage = caches.cell_usage(collection.log.digest, collection.log)
+    return {
+        "open in": [f"{percent(share)} of this log's images" for share in usage["open"]],
+        "image-blind in": [percent(share) for share in usage["image_blind"]],
     }
 
 
@@ -123,51 +137,44 @@ def show_classes(collection: Collection, facts: Mapping[str, Any]) -> None:
 
 def show_given(place: Any, collection: Collection, row: int, facts: Mapping[str, Any]) -> str:
     """Show the picture and its label, or what to do for them; gives the picture's shape as CSS writes it."""
-    scale = scale_words(facts)
+    shape = f"{facts.get('width', 4)} / {facts.get('height', 3)}"
+    image, label = Figure(f"image{scale_words(facts)}", note=collection.no_pictures), Figure("label")
     try:
         sample = collection.sample(row)
     except DatasetError as error:
-        shown, shape = [Figure(f"image{scale}", note=str(error)), Figure("label")], "4 / 3"
-    else:
-        if sample is None:
-            shape = f"{facts.get('width', 4)} / {facts.get('height', 3)}"
-            shown = [Figure(f"image{scale}", note=collection.no_pictures, shape=shape), Figure("label", shape=shape)]
+        sample, image = None, image._replace(note=str(error))
+    if sample is not None:
+        height, width = sample.image.shape[:2]
+        shape = f"{width} / {height}"
+        image = image._replace(src=pictures.photo(sample.image))
+        if sample.label is None:
+            label = label._replace(note="This dataset has no labels.")
         else:
-            height, width = sample.image.shape[:2]
-            shape = f"{width} / {height}"
-            shown = [Figure(f"image{scale}", pictures.photo(sample.image), shape=shape)]
-            if sample.label is None:
-                shown.append(Figure("label", note="This dataset has no labels.", shape=shape))
-            else:
-                table = pictures.palette(len(collection.class_names), collection.class_colors)
-                shown.append(
-                    Figure("label", pictures.chart(pictures.coloured(sample.label, table)), shape=shape, sharp=True)
-                )
+            table = pictures.palette(len(collection.class_names), collection.class_colors)
+            label = label._replace(src=pictures.chart(pictures.coloured(sample.label, table)), sharp=True)
     with place:
-        components.figures(shown, key="inspect_given")
+        components.figures([image._replace(shape=shape), label._replace(shape=shape)], key="inspect_given")
     return shape
 
 
 def show_segmentation(collection: Collection, row: int, shape: str) -> None:
     """What the network makes of the image, or what to do for it."""
-    caption = "segmentation"
-    if collection.checkpoint is None:
-        shown = Figure(caption, note=collection.no_network, shape=shape)
-    else:
-        try:
-            result = collection.run(row)
-        except RoutevizError as error:
-            shown = Figure(caption, note=str(error), shape=shape)
-        else:
-            table = pictures.palette(len(collection.class_names) or 256, collection.class_colors)
-            shown = (
-                Figure(caption, shape=shape)
-                if result is None
-                else Figure(
-                    caption, pictures.chart(pictures.coloured(result.prediction, table)), shape=shape, sharp=True
-                )
-            )
+    shown, result = Figure("segmentation", note=collection.no_network, shape=shape), None
+    try:
+        result = collection.run(row)
+    except RoutevizError as error:
+        shown = shown._replace(note=str(error))
+    if result is not None:
+        table = pictures.palette(len(collection.class_names) or 256, collection.class_colors)
+        shown = shown._replace(src=pictures.chart(pictures.coloured(result.prediction, table)), sharp=True)
     components.figures([shown], key="inspect_segmentation")
+    if result is not None and not agrees(result.gates, collection.gates(row)):
+        st.warning("Computed now, this image takes another route than the log holds.", icon=":material/warning:")
+
+
+def agrees(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two sets of activations are the same route, but for rounding on another machine."""
+    return np.allclose(one, other, atol=SAME, equal_nan=True)
 
 
 def scale_words(facts: Mapping[str, Any]) -> str:

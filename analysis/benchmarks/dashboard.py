@@ -1,0 +1,207 @@
+"""How quick the dashboard is, in a headless Chromium, on a log and checkpoint given or on what comes with routeviz.
+
+    python analysis/benchmarks/dashboard.py --out dashboard.json [FOLDER] [--root NAME=DIR]
+
+Prints one row a measure: median and worst of the repetitions, beside what is aimed for. The
+server's memory is read from /proc, so this runs on Linux.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
+LATTICE = ".rv .scroll svg"
+IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
+AIMS_S = {
+    "server start to first lattice": 4.0,
+    "next image to its lattice": 0.25,
+    "click on a path to its details": 0.2,
+    "hover to its values": 0.05,
+    "threshold to redrawn": 0.05,
+}
+SWITCHES_MB = 50
+# The script below finds the lattice wherever the page keeps it, and tells when a condition first holds.
+FIND = """() => { window.rv = () => [...document.querySelectorAll('*')].map(node => node.shadowRoot)
+  .find(root => root?.querySelector('.rv .scroll svg')); }"""
+
+
+@contextmanager
+def serving(folders: list[str], roots: list[str]) -> Iterator[tuple[str, subprocess.Popen, float]]:
+    """Run a dashboard; gives its address, its process and when it was started."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "routeviz.dashboard", f"--port={port}", *(f"--root={root}" for root in roots)]
+    started = time.perf_counter()
+    with subprocess.Popen([*command, "--", *folders], stdout=subprocess.DEVNULL) as server:
+        try:
+            yield f"http://127.0.0.1:{port}", server, started
+        finally:
+            server.terminate()
+
+
+def wait_for(address: str) -> None:
+    """Return once the server answers."""
+    while True:
+        try:
+            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=1):
+                return
+        except OSError:
+            time.sleep(0.02)
+
+
+def title(page: Page) -> str:
+    """What the lattice on the page is of."""
+    return page.locator(LATTICE).get_attribute("aria-label")
+
+
+def switch(page: Page) -> float:
+    """Seconds from the key for the next image to its lattice."""
+    before = title(page)
+    started = time.perf_counter()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("old => rv().querySelector('.scroll svg').getAttribute('aria-label') !== old", arg=before)
+    return time.perf_counter() - started
+
+
+def select(page: Page, number: int) -> float:
+    """Seconds from a click on a path to the details that bear its name."""
+    hit = page.locator(".rv .hits .hit").nth(number)
+    name = hit.get_attribute("aria-label").split(" →")[0]
+    started = time.perf_counter()
+    hit.dispatch_event("click")
+    page.wait_for_function("name => document.querySelector('.st-key-selected input')?.value === name", arg=name)
+    page.get_by_test_id("stMetric").filter(has_text="Activation").wait_for()
+    return time.perf_counter() - started
+
+
+def in_browser(page: Page, script: str) -> float:
+    """Seconds that a script takes until what it changed is on the screen, by the browser's own clock."""
+    return page.evaluate(
+        f"""() => new Promise(done => {{ const start = performance.now(); {script}
+        requestAnimationFrame(() => requestAnimationFrame(() => done((performance.now() - start) / 1000))); }})"""
+    )
+
+
+def hover(page: Page, number: int) -> float:
+    """Seconds from the pointer on a path to its values."""
+    return in_browser(
+        page,
+        f"""const node = rv().querySelectorAll('.hits .hit')[{number}];
+        node.dispatchEvent(new PointerEvent('pointermove', {{bubbles: true, clientX: 400, clientY: 300}}));
+        if (rv().querySelector('.tip').hidden) throw Error('no values are shown');""",
+    )
+
+
+def threshold(page: Page, number: int) -> float:
+    """Seconds from a move of the slider to the lattice without the paths below it."""
+    return in_browser(
+        page,
+        f"""const slider = rv().querySelector('input[type=range]'); slider.value = {number % 10 / 10};
+        slider.dispatchEvent(new Event('input'));""",
+    )
+
+
+def memory_mb(process: subprocess.Popen) -> float:
+    """Memory of a process that is resident, in MB."""
+    for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError("the server has ended")
+
+
+def settle(page: Page) -> None:
+    """Wait until the server has nothing left to do for the page."""
+    page.wait_for_selector(IDLE)
+    page.wait_for_timeout(200)
+
+
+def measure(folders: list[str], roots: list[str], repeats: int, switches: int) -> dict[str, list[float]]:
+    """All measures, in seconds; memory in MB."""
+    results: dict[str, list[float]] = {name: [] for name in AIMS_S}
+    with sync_playwright() as playwright:
+        chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        for _ in range(3):
+            with serving(folders, roots) as (address, _, started):
+                wait_for(address)
+                page = browser.new_page(viewport={"width": 1280, "height": 900})
+                page.goto(address)
+                page.wait_for_selector(LATTICE, timeout=120_000)
+                results["server start to first lattice"].append(time.perf_counter() - started)
+                page.close()
+        with serving(folders, roots) as (address, server, _):
+            wait_for(address)
+            page = browser.new_page(viewport={"width": 1280, "height": 900})
+            page.set_default_timeout(120_000)
+            page.goto(address)
+            page.wait_for_selector(LATTICE)
+            page.evaluate(FIND)
+            settle(page)
+            select(page, 0)  # brings torch and the cost table in, once
+            settle(page)
+            quick: tuple[tuple[str, Callable[[int], float]], ...] = (
+                ("hover to its values", lambda number: hover(page, number)),
+                ("threshold to redrawn", lambda number: threshold(page, number + 1)),
+                ("click on a path to its details", lambda number: select(page, number + 1)),
+                ("next image to its lattice", lambda number: switch(page)),
+            )
+            for name, once in quick:
+                for number in range(repeats):
+                    results[name].append(once(number))
+                    settle(page)
+            memory = []
+            for number in range(switches):
+                switch(page)
+                if number % 50 == 49:
+                    settle(page)
+                    memory.append(memory_mb(server))
+            results["memory in MB, every 50 switches"] = memory
+        browser.close()
+    return results
+
+
+def report(results: dict[str, list[float]]) -> None:
+    """Print the table."""
+    print(f"{'measure':<34}{'median':>9}{'worst':>9}{'aim':>9}")
+    for name, aim in AIMS_S.items():
+        values = results[name]
+        print(f"{name:<34}{statistics.median(values):>8.3f}s{max(values):>8.3f}s{aim:>8.2f}s")
+    memory = results["memory in MB, every 50 switches"]
+    if len(memory) > 1:
+        half = len(memory) // 2
+        growth = statistics.mean(memory[half:]) - statistics.mean(memory[:half])
+        print(f"memory every 50 switches, MB: {', '.join(f'{value:.0f}' for value in memory)}")
+        print(f"second half over first: {growth:+.0f} MB (aim: under {SWITCHES_MB})")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="*")
+    parser.add_argument("--root", dest="roots", action="append", default=[], metavar="NAME=DIR")
+    parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--switches", type=int, default=500)
+    parser.add_argument("--out", type=Path, help="Write all measures here, as JSON.")
+    given = parser.parse_args()
+    results = measure(given.folders, given.roots, given.repeats, given.switches)
+    report(results)
+    if given.out:
+        given.out.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
