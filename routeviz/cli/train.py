@@ -82,7 +82,10 @@ def setting_options(command: Any) -> Any:
     help="bf16 and fp16 use autocast.",
 )
 @click.option(
-    "--compile/--no-compile", default=DEFAULTS["compile"], show_default=True, help="Compile the training step."
+    "--compile/--no-compile",
+    default=DEFAULTS["compile"],
+    show_default=True,
+    help="Compile the training step (slower on CPU).",
 )
 @click.option("--warmup-steps", type=int, help="Steps over which the rate rises.  [default: 1000, or a tenth of all]")
 @setting_options

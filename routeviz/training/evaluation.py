@@ -1,6 +1,5 @@
 """Evaluation: how well a network segments a labelled dataset, and what its routes cost."""
 
-import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
@@ -17,8 +16,6 @@ from routeviz.training.batches import resized
 from routeviz.training.ranks import Ranks, gathered
 
 LOOK_AHEAD = 4
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
