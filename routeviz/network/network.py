@@ -63,6 +63,9 @@ class RoutingNetwork(nn.Module):
             )
         finals = space.cells[space.cells.layer == space.layers]
         self.decoder = Decoder(finals.channels.tolist(), config.num_classes)
+        # Plain lists: the forward passes read them cell by cell.
+        self._cell_shapes = list(zip(space.cells.channels.tolist(), space.cells.stride.tolist(), strict=True))
+        self._leads_to = np.where(space.exits, space.n_cells + space.paths.target_scale, space.target).tolist()
         fixed = None if gated else torch.tensor(used.activations)
         self.register_buffer("fixed_gates", fixed, persistent=False)
         self.apply(_initialise)
@@ -105,7 +108,7 @@ class RoutingNetwork(nn.Module):
         """Each cell and path on the images that use it."""
         space, size = self.space, tuple(x.shape[-2:])
         x = self.stem(x)  # (N, C, H/4, W/4)
-        boxes, finals = self._inboxes(x, size)
+        boxes = self._inboxes(x, size)
         boxes[0].add(torch.arange(len(x), device=x.device), x)
         gates = x.new_full((len(x), space.n_paths), torch.nan, dtype=torch.float32)
         forced = None if forced is None else forced.to(x.device)
@@ -130,8 +133,7 @@ class RoutingNetwork(nn.Module):
                     )
                 h = cell(take(x, awake))
             for offset, path in enumerate(range(paths.start, paths.stop)):
-                target = int(space.target[path])
-                box = finals[int(space.paths.target_scale.iat[path])] if target < 0 else boxes[target]
+                box = boxes[self._leads_to[path]]
                 if len(awake):
                     box.mark(take(images, awake))
                     chosen = opens[awake, offset].nonzero().flatten()
@@ -145,13 +147,13 @@ class RoutingNetwork(nn.Module):
                         box.add(take(images, senders), y * take(alphas, senders)[:, offset, None, None, None])
                 if len(asleep) and space.passes[path]:
                     box.add(take(images, asleep), take(x, asleep))
-        return self.decoder(finals, size), gates
+        return self.decoder(boxes[space.n_cells :], size), gates
 
     def _forward_dense(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Every cell and path on the whole batch; a closed cell adds its input to keep."""
         space, size = self.space, tuple(x.shape[-2:])
         x = self.stem(x)  # (N, C, H/4, W/4)
-        boxes, finals = self._inboxes(x, size)
+        boxes = self._inboxes(x, size)
         everyone = torch.arange(len(x), device=x.device)
         boxes[0].add(everyone, x)
         gates = []
@@ -165,20 +167,13 @@ class RoutingNetwork(nn.Module):
                 y = cell.transforms[cell.moves[offset]](h) * alphas[:, offset, None, None, None]
                 if space.passes[path]:
                     y = y + x * closed[:, None, None, None]
-                target = int(space.target[path])
-                box = finals[int(space.paths.target_scale.iat[path])] if target < 0 else boxes[target]
-                box.add(everyone, y)
-        return self.decoder(finals, size), torch.cat(gates, dim=1)
+                boxes[self._leads_to[path]].add(everyone, y)
+        return self.decoder(boxes[space.n_cells :], size), torch.cat(gates, dim=1)
 
-    def _inboxes(self, x: Tensor, size: tuple[int, int]) -> tuple[list[Inbox], list[Inbox]]:
-        """Empty inboxes of all cells, and of the decoder's scales."""
-        cells = self.space.cells
-        shapes = [
-            (len(x), int(channels), size[0] // int(stride), size[1] // int(stride))
-            for channels, stride in zip(cells.channels, cells.stride, strict=True)
-        ]
-        last = np.flatnonzero(cells.layer == self.space.layers)
-        return [Inbox(shape, x) for shape in shapes], [Inbox(shapes[cell], x) for cell in last]
+    def _inboxes(self, x: Tensor, size: tuple[int, int]) -> list[Inbox]:
+        """Empty inboxes of all cells, then of the decoder's scales, finest first."""
+        shapes = [(len(x), channels, size[0] // stride, size[1] // stride) for channels, stride in self._cell_shapes]
+        return [Inbox(shape, x) for shape in shapes + shapes[-self.space.scales :]]
 
     def padded_size(self, image_size: tuple[int, int]) -> tuple[int, int]:
         """(H, W) padded, bottom and right, to multiples of the coarsest stride (32)."""

@@ -124,7 +124,7 @@ def test_closed_everywhere_is_the_stem_into_the_decoder(net, images):
 
 
 def test_nothing_into_the_decoder_gives_the_predictors_bias(net):
-    finals = net._inboxes(torch.zeros(2, 4, 16, 16), (64, 64))[1]
+    finals = net._inboxes(torch.zeros(2, 4, 16, 16), (64, 64))[net.space.n_cells :]
     logits = net.decoder(finals, (64, 64))
     assert logits.shape == (2, 3, 64, 64)
     assert torch.equal(logits[0, :, 5, 7], net.decoder.predictor.bias)
