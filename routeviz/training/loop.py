@@ -10,9 +10,9 @@ import torch
 from tqdm import tqdm
 
 from routeviz.datasets import open_dataset
-from routeviz.errors import InputError, RoutevizError
+from routeviz.errors import RoutevizError
 from routeviz.network import NetworkConfig, RoutingNetwork, load_pretrained, save_checkpoint
-from routeviz.space import architectures
+from routeviz.space import architecture
 from routeviz.training.batches import Crops, batches
 from routeviz.training.config import TrainConfig
 from routeviz.training.evaluation import Evaluation, evaluate
@@ -35,10 +35,8 @@ def network_config(config: TrainConfig, dataset) -> NetworkConfig:
         "class_colors": tuple(tuple(color) for color in dataset.class_colors),
     }
     if config.architecture is not None:
-        known = architectures(NetworkConfig(**network).space)
-        if config.architecture not in known:
-            raise InputError(f"architecture {config.architecture!r} is unknown: choose one of {', '.join(known)}")
-        network["fixed_gates"] = tuple(known[config.architecture].activations.tolist())
+        route = architecture(NetworkConfig(**network).space, config.architecture)
+        network["fixed_gates"] = tuple(route.activations.tolist())
     return NetworkConfig(**network)
 
 

@@ -81,7 +81,7 @@ def test_branch_with_a_budget_goes_on_where_it_starts(run, tmp_path, routeviz):
         (["--dataset", "camvid"], "needs the folder"),
         (["--dataset", "pictures"], "there is no dataset 'pictures'"),
         ([*SMALL, "--budget", "0.5", "7"], "target in [0, 1]"),
-        ([*SMALL, "--layers", "8", "--architecture", "vgg"], "choose one of"),
+        ([*SMALL, "--layers", "8", "--architecture", "vgg"], "valid: fcn32s"),
         ([*SMALL, "--warmup-steps", "9"], "give 0 to 4"),
         ([*SMALL, "--crop", "32"], "HEIGHTxWIDTH"),
         ([*SMALL, "--width", "3"], "width 3"),
