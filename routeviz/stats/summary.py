@@ -159,7 +159,7 @@ def _macs(log: RouteLog) -> Iterator[Figure]:
             "MACs that vary",
             float(1 - macs.min() / macs.max()),
             f"share, {convention}",
-            "share of the most expensive image's MACs that the cheapest image does without; differences of size count too",
+            "share of the most expensive image's MACs that the cheapest does without; differences of size count too",
         )
     if EXPECTED in log.columns:
         yield Figure(
