@@ -32,7 +32,7 @@ def icon() -> Image.Image:
 
 def main() -> None:
     """Draw the page that the address asks for."""
-    st.set_page_config(page_title="routeviz", page_icon=icon(), layout="wide")
+    st.set_page_config(page_title="routeviz", page_icon=icon(), layout="wide", initial_sidebar_state=250)
     st.html(_STYLE)
     pages = [st.Page(VIEWS / "inspect.py", title="Inspect", icon=":material/search:", url_path="inspect", default=True)]
     page = st.navigation(pages, position="top")

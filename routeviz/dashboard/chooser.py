@@ -9,7 +9,7 @@ import streamlit as st
 
 from routeviz.dashboard import caches, components, state
 from routeviz.dashboard.collection import Collection, dataset_names, of_checkpoint, of_log
-from routeviz.dashboard.order import DATASET_ORDER, listed, sort_choices, step, window
+from routeviz.dashboard.order import DOWN, UP, listed, sort_choices, step, window
 from routeviz.dashboard.settings import Settings
 from routeviz.dashboard.shelf import KINDS, Item
 from routeviz.dashboard.words import WORDS, plain, short
@@ -86,7 +86,9 @@ def about(collection: Collection) -> None:
         f"{len(collection.facts):,} images",
         f"{space.n_cells} cells, {space.n_paths} paths, layers 0 to {space.layers}",
     ]
-    if log is not None:
+    if log is None:
+        lines.append(f"checkpoint {plain(collection.checkpoint.path.name)}")
+    else:
         made_by, data = log.source.get("checkpoint") or {}, log.source.get("dataset") or {}
         if made_by.get("file"):
             step_of = f", step {made_by['step']:,}" if made_by.get("step") is not None else ""
@@ -104,9 +106,11 @@ def choose_image(collection: Collection, convention: str) -> int | None:
     bar = st.columns([0.7, 3.6, 0.7, 2, 1.2, 1.3], vertical_alignment="bottom")
     choices = sort_choices(facts, convention)
     with bar[3]:
-        sort = st.selectbox("Sort by", [DATASET_ORDER, *choices], key=state.SORT, bind=state.BOUND)
+        sort = st.selectbox(
+            "Sort by", list(choices), key=state.SORT, bind=state.BOUND, help=f"{UP} least first, {DOWN} largest first"
+        )
     with bar[5], st.popover("Filter", icon=":material/filter_list:", width="stretch"):
-        rows = filtered(collection, convention, choices.get(sort))
+        rows = filtered(collection, convention, *choices[sort])
     if not len(rows):
         st.info("No image passes the filter: widen it, or search for another id.", icon=":material/filter_list_off:")
         return None
@@ -145,10 +149,9 @@ def choose_image(collection: Collection, convention: str) -> int | None:
     return row
 
 
-def filtered(collection: Collection, convention: str, sort: str | None) -> np.ndarray:
+def filtered(collection: Collection, convention: str, sort: str | None, descending: bool) -> np.ndarray:
     """Controls of the filter; the rows that pass it, in order."""
     facts = collection.facts
-    descending = st.toggle("Largest first", key=state.DESCENDING, bind=state.BOUND)
     search = st.text_input("Id contains", key=state.SEARCH, bind=state.BOUND)
     ranges, among = {}, {}
     for key, column, words, factor in (

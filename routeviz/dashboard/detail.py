@@ -52,8 +52,9 @@ def show_path(collection: Collection, facts: Mapping[str, Any], route: Route, pa
     left, middle, right = st.columns([1, 1, 2])
     state_of = STATES[route.states.state[0, space.source[path]]]
     verdict = "open" if route.open[path] else "cell unreached" if state_of == "unreached" else "shut"
-    left.metric("Activation", f"{value:.4f}", help=WORDS["activation"])
-    left.caption(verdict)
+    with left.container(gap=None):
+        st.metric("Activation", f"{value:.4f}", help=WORDS["activation"])
+        st.caption(verdict)
     if log is not None:
         column = log.gates[:, path]
         reached = np.isfinite(column)
@@ -75,9 +76,10 @@ def show_cell(
     state_of, input_of = STATES[route.states.state[0, cell]], INPUTS[route.states.input[0, cell]]
     row_of_cell = space.cells.iloc[cell]
     left, middle, right = st.columns([1, 1, 2])
-    left.metric("State", state_of, help=WORDS["cell"])
     blind = ", image-blind" if input_of in ("zeros", "constant") else ""
-    left.caption(f"input: {input_of}{blind}; stride {row_of_cell.stride}, {row_of_cell.channels} channels")
+    with left.container(gap=None):
+        st.metric("State", state_of, help=WORDS["cell"])
+        st.caption(f"input: {input_of}{blind}; stride {row_of_cell.stride}, {row_of_cell.channels} channels")
     with right:
         paths = space.paths_from(cell)
         values = ", ".join(

@@ -8,19 +8,24 @@ import numpy as np
 import pandas as pd
 
 DATASET_ORDER = "dataset order"
+UP, DOWN = "↑", "↓"
 SCALE_COLUMNS = {"objects_share_small": "share of small objects", "objects_median_area": "median object area"}
 
 
-def sort_choices(facts: pd.DataFrame, convention: str) -> dict[str, str]:
-    """What images can be sorted by: words for the screen, and the column of each."""
-    choices = {
+def sort_choices(facts: pd.DataFrame, convention: str) -> dict[str, tuple[str | None, bool]]:
+    """What images can be sorted by: words for the screen, with the column and whether the largest comes first."""
+    columns = {
         "MACs": f"macs_{convention}",
         "mIoU": "miou",
         "pixel accuracy": "pixel_accuracy",
         **{words: column for column, words in SCALE_COLUMNS.items()},
         "scale class": "scale_class",
     }
-    return {words: column for words, column in choices.items() if column in facts}
+    choices: dict[str, tuple[str | None, bool]] = {DATASET_ORDER: (None, False)}
+    for words, column in columns.items():
+        if column in facts:
+            choices |= {f"{words} {UP}": (column, False), f"{words} {DOWN}": (column, True)}
+    return choices
 
 
 def listed(

@@ -34,8 +34,8 @@ function build(host, data, old) {
   controls(view, data);
   const scroll = make("div", { class: "scroll" }, root);
   const svg = make("svg", { viewBox: `0 0 ${data.width} ${data.body}`, role: "group" }, scroll);
-  // Below 30 px between layers marks touch: then the drawing scrolls sideways instead of shrinking further.
-  svg.style.minWidth = `${Math.round((data.width * 30) / data.pitch)}px`;
+  // Below 24 px between layers marks touch: then the drawing scrolls sideways instead of shrinking further.
+  svg.style.minWidth = `${Math.round((data.width * 24) / data.pitch)}px`;
   svg.style.maxWidth = `${Math.round(data.width * 1.5)}px`;
   view.svg = svg;
   for (const text of data.texts) make("text", { class: "soft", x: text.x, y: text.y, "text-anchor": text.anchor }, svg, text.text);

@@ -52,7 +52,7 @@ def test_a_link_to_what_is_not_there_shows_the_first_image(open_app, shelf_folde
 
 
 def test_next_and_previous_follow_the_chosen_order(open_app, shelf_folder, log):
-    app = open_app(shelf_folder, sort="MACs")
+    app = open_app(shelf_folder, sort="MACs ↑")
     order = log.images["id"].iloc[np.argsort(log.images["macs_conv"], kind="stable")].tolist()
     # The first image of the table is shown until another one is chosen.
     start = order.index(app.selectbox(key=state.IMAGE).value)
@@ -114,3 +114,26 @@ def test_every_convention_is_counted_by_name(open_app, shelf_folder):
     for convention in ("conv", "fvcore", "released"):
         app = open_app(shelf_folder, macs=convention)
         assert metric(app, f"MACs ({convention})").endswith(("k", "M"))
+
+
+def test_a_filter_of_one_source_does_not_break_another(open_app, shelf_folder, log):
+    cost = log.images["macs_conv"] / 1e6
+    app = open_app(shelf_folder)
+    app.slider(key=state.COST).set_value((float(np.floor(cost.min())), float(np.ceil(cost.min())))).run()
+    assert not app.exception
+    app.selectbox(key=state.CONVENTION).set_value("released").run()
+    assert not app.exception
+    app.selectbox(key=state.SOURCE).set_value(app.selectbox(key=state.SOURCE).options[-1]).run()
+    assert not app.exception
+    assert app.selectbox(key=state.IMAGE).value
+
+
+def test_an_image_whose_file_is_broken_is_still_shown_with_its_route(open_app, shelf_folder, tmp_path, monkeypatch):
+    def broken(self, index):
+        raise rv.DatasetError("cannot read picture.png: truncated")
+
+    scenes = type(rv.open_dataset("scenes", length=1))
+    monkeypatch.setattr(scenes, "__getitem__", broken)
+    shutil.copytree(shelf_folder / "logs", tmp_path / "logs")
+    app = open_app(tmp_path, image="val-00005", gallery="true")
+    assert metric(app, "open paths").isdigit()

@@ -43,11 +43,15 @@ def test_filters_hold_together(facts):
 
 def test_one_can_sort_by_what_is_known_only(facts):
     assert sort_choices(facts, "conv") == {
-        "MACs": "macs_conv",
-        "mIoU": "miou",
-        "scale class": "scale_class",
+        "dataset order": (None, False),
+        "MACs ↑": ("macs_conv", False),
+        "MACs ↓": ("macs_conv", True),
+        "mIoU ↑": ("miou", False),
+        "mIoU ↓": ("miou", True),
+        "scale class ↑": ("scale_class", False),
+        "scale class ↓": ("scale_class", True),
     }
-    assert "MACs" not in sort_choices(facts, "fvcore")
+    assert "MACs ↑" not in sort_choices(facts, "fvcore")
 
 
 def test_steps_go_round_and_start_at_the_first_where_the_current_is_not_listed():
