@@ -1,0 +1,58 @@
+"""Figures for paper (matplotlib) and screen (plotly): same names, same arguments.
+
+Every ``plot_*`` computes, describes and draws: ``plot_usage.describe(log)`` is the description, a `Sheet`, and
+``backend=`` says who draws it. Plotting libraries are imported on first use.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from routeviz.plots.figure import BACKENDS
+from routeviz.plots.style import WIDTHS
+
+if TYPE_CHECKING:
+    from routeviz.plots.expense import plot_accuracy as plot_accuracy
+    from routeviz.plots.expense import plot_macs as plot_macs
+    from routeviz.plots.expense import plot_training_budget as plot_training_budget
+    from routeviz.plots.lattices import group_routes as group_routes
+    from routeviz.plots.lattices import plot_architectures as plot_architectures
+    from routeviz.plots.lattices import plot_route as plot_route
+    from routeviz.plots.lattices import plot_route_differences as plot_route_differences
+    from routeviz.plots.lattices import plot_space as plot_space
+    from routeviz.plots.likeness import plot_embedding as plot_embedding
+    from routeviz.plots.likeness import plot_similarity as plot_similarity
+    from routeviz.plots.likeness import route_clusters as route_clusters
+    from routeviz.plots.likeness import route_similarity as route_similarity
+    from routeviz.plots.saving import save_figure as save_figure
+    from routeviz.plots.usage import plot_activations as plot_activations
+    from routeviz.plots.usage import plot_training_activations as plot_training_activations
+    from routeviz.plots.usage import plot_usage as plot_usage
+
+_HOME = {
+    "group_routes": "lattices",
+    "plot_architectures": "lattices",
+    "plot_route": "lattices",
+    "plot_route_differences": "lattices",
+    "plot_space": "lattices",
+    "plot_activations": "usage",
+    "plot_training_activations": "usage",
+    "plot_usage": "usage",
+    "plot_accuracy": "expense",
+    "plot_macs": "expense",
+    "plot_training_budget": "expense",
+    "plot_embedding": "likeness",
+    "plot_similarity": "likeness",
+    "route_clusters": "likeness",
+    "route_similarity": "likeness",
+    "save_figure": "saving",
+}
+
+__all__ = ["BACKENDS", "WIDTHS", *sorted(_HOME)]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value

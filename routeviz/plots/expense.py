@@ -1,0 +1,193 @@
+"""Figures of what routes cost: MACs over images, against accuracy, and along training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from routeviz.errors import InputError
+from routeviz.plots.figure import figure
+from routeviz.plots.sheet import Axis, Bars, Dots, Labels, Line, Panel, Rule, Sheet
+from routeviz.plots.style import INK, RAMP, SOFT, plain, series
+from routeviz.plots.usage import named
+from routeviz.routelog import RouteLog
+
+
+@figure
+def plot_macs(
+    logs: RouteLog | Mapping[str, RouteLog],
+    *,
+    convention: str = "conv",
+    marks: Mapping[str, float] | None = None,
+    bins: int = 24,
+) -> Sheet:
+    """Draw a histogram of the MACs of a log's images, with average, maximum and minimum.
+
+    Parameters
+    ----------
+    logs : RouteLog, or mapping of name to RouteLog
+        One panel each, over one axis.
+    convention : str
+        Which MACs of the log; see `routeviz.costs.CONVENTION_NOTES`.
+    marks : mapping of name to number, optional
+        MACs of static architectures for the same size of image, in the same convention; drawn in a panel below.
+    bins : int
+    """
+    logs, marks = named(logs), dict(marks or {})
+    column = f"macs_{convention}"
+    macs = {name: log.facts(column)[column].to_numpy(float) for name, log in logs.items()}
+    unit, word = _unit(np.concatenate([*macs.values(), list(marks.values())]))
+    everything = np.concatenate([*macs.values(), np.array(list(marks.values()), float)]) / unit
+    low, high = everything.min(), everything.max()
+    edge = 0.05 * (high - low) or 0.05 * high or 1.0
+    ends = (low - edge, high + edge)
+    label = f"{word} per image, {convention}"
+    panels = []
+    for name, values in macs.items():
+        values = values / unit
+        spread = (
+            (values.min(), values.max())
+            if np.ptp(values) > 1e-9 * high
+            else (values[0] - edge / 4, values[0] + edge / 4)
+        )
+        heights, edges = np.histogram(values, bins=bins if np.ptp(values) > 1e-9 * high else 1, range=spread)
+        several = f"{plain(name)}: " if len(macs) > 1 else ""
+        rules = [
+            Rule(float(at), INK, dash, f"{several}{what} {at:.4g}")
+            for what, at, dash in (
+                ("average", values.mean(), "solid"),
+                ("maximum", values.max(), "dash"),
+                ("minimum", values.min(), "dot"),
+            )
+        ]
+        top = heights.max() * 1.08
+        panels.append(
+            Panel(
+                (Bars(edges, heights, RAMP[2]), *rules),
+                name,
+                Axis(label, ends=ends),
+                Axis("images", ends=(0, top)),
+                1.6,
+            )
+        )
+    if marks:
+        order = sorted(marks, key=marks.__getitem__)
+        x, y = np.array([marks[name] for name in order]) / unit, np.arange(len(order))
+        dots = Dots(
+            x,
+            y.astype(float),
+            INK,
+            "diamond",
+            size=4.5,
+            texts=tuple(f"{n}: {v:.4g} {word}" for n, v in zip(order, x, strict=True)),
+        )
+        axis = Axis("", tuple(enumerate(order)), (-0.6, len(order) - 0.4))
+        panels.append(Panel((dots,), "static architectures", Axis(label, ends=ends), axis, 0.6 + 0.13 * len(order)))
+        panels[-2] = Panel(**{**vars(panels[-2]), "x": Axis("", ends=ends)})
+    return Sheet(tuple((panel,) for panel in panels))
+
+
+@figure
+def plot_accuracy(networks: pd.DataFrame, *, convention: str = "conv", title: str = "") -> Sheet:
+    """Draw accuracy against MACs: a point for each network, and the front of those that none beats in both.
+
+    Parameters
+    ----------
+    networks : DataFrame
+        One row a network: ``name``, ``macs`` (average) and ``miou`` in [0, 1]; ``dynamic`` (bool) where known.
+    convention : str
+        In which the MACs are counted; for the label.
+    title : str
+    """
+    if missing := [name for name in ("name", "macs", "miou") if name not in networks]:
+        raise InputError(f"table of networks lacks {', '.join(missing)}; it needs name, macs and miou")
+    table = networks.dropna(subset=["macs", "miou"])
+    if table.empty:
+        raise InputError("no network has both macs and miou; there is nothing to draw")
+    unit, word = _unit(table.macs.to_numpy(float))
+    x, y = table.macs.to_numpy(float) / unit, 100 * table.miou.to_numpy(float)
+    chosen = front(x, y)
+    marks: list[Any] = [Line(x[chosen], y[chosen], SOFT, 1, "dash", name="front")] if len(chosen) > 1 else []
+    dynamic = table.get("dynamic", pd.Series(True, index=table.index)).to_numpy(bool)
+    words = [f"{name}\n{a:.4g} {word}, mIoU {b:.1f} %" for name, a, b in zip(table.name, x, y, strict=True)]
+    for index, (rows, name) in enumerate(((dynamic, "dynamic"), (~dynamic, "static"))):
+        colour, _, symbol = series(index)
+        texts = tuple(text for text, one in zip(words, rows, strict=True) if one)
+        if rows.any():
+            name = name if "dynamic" in table else ""
+            marks.append(Dots(x[rows], y[rows], colour, symbol, not index, 5, name, texts))
+    along = np.linspace(0, 1, 12)[:, None, None]
+    line = np.column_stack([x, y])[chosen]
+    avoid = (line[:-1] * (1 - along) + line[1:] * along).reshape(-1, 2)
+    marks.append(Labels(x, y, tuple(map(str, table.name)), avoid))
+    return Sheet(
+        (
+            (
+                Panel(
+                    tuple(marks),
+                    title,
+                    Axis(f"average {word}, {convention}", ends=_ends(x)),
+                    Axis("mIoU, %", ends=_ends(y)),
+                    2.4,
+                ),
+            ),
+        )
+    )
+
+
+@figure
+def plot_training_budget(metrics: Iterable[Mapping[str, Any]] | Mapping[str, Iterable[Mapping[str, Any]]]) -> Sheet:
+    """Draw expected against real MACs along training: the budget constrains the first, images cost the second.
+
+    Parameters
+    ----------
+    metrics : list of dict, or mapping of name to list of dict
+        Lines of a run's metrics, as `routeviz.training.read_metrics` gives them; the evaluations count.
+    """
+    runs = dict(metrics) if isinstance(metrics, Mapping) else {"": metrics}
+    found = {name: [line for line in lines if line.get("kind") == "evaluation"] for name, lines in runs.items()}
+    costs = {
+        name: np.array(
+            [(line["step"], line["macs"]["released"]["avg"], line["expected_macs"] or np.nan) for line in lines], float
+        )
+        for name, lines in found.items()
+        if lines
+    }
+    if not costs:
+        raise InputError("no evaluation in these metrics; a run writes one every few steps")
+    unit, word = _unit(np.concatenate([table[:, 1] for table in costs.values()]))
+    marks = []
+    for index, (name, table) in enumerate(costs.items()):
+        colour, _, symbol = series(index)
+        prefix = f"{plain(name, 26)}: " if name else ""
+        for column, what, dash in ((1, "real", "solid"), (2, "expected", "dash")):
+            if not np.isnan(table[:, column]).all():
+                marks.append(Line(table[:, 0], table[:, column] / unit, colour, 1.3, dash, symbol, prefix + what))
+    highest = max(np.nanmax(mark.y) for mark in marks)
+    axes = Axis("step"), Axis(f"average {word}, released", ends=(0, 1.06 * highest))
+    return Sheet(((Panel(tuple(marks), "", *axes, 2.0),),))
+
+
+def front(macs: np.ndarray, accuracy: np.ndarray) -> np.ndarray:
+    """Positions of the points that no other beats in one and equals in the other, by MACs: ``(point,)`` intp."""
+    order = np.lexsort((-accuracy, macs))
+    best = np.maximum.accumulate(np.concatenate([[-np.inf], accuracy[order]]))
+    return order[accuracy[order] > best[:-1]]
+
+
+def _unit(macs: np.ndarray) -> tuple[float, str]:
+    highest = macs.max(initial=0)
+    return next(
+        ((size, f"{letter}MACs") for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if highest >= size),
+        (1.0, "MACs"),
+    )
+
+
+def _ends(values: np.ndarray) -> tuple[float, float]:
+    """Ends of an axis with room for names beside the outermost points."""
+    low, high = float(values.min()), float(values.max())
+    edge = 0.12 * (high - low) or 0.05 * abs(high) or 1.0
+    return low - edge, high + edge

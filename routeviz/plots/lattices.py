@@ -1,0 +1,327 @@
+"""Figures that are lattices: the space, a route beside its image, routes that differ, static architectures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from routeviz.errors import InputError
+from routeviz.plots.figure import figure
+from routeviz.plots.sheet import BARE, NOTHING, Axis, Box, Dots, Hover, Line, Mark, Note, Panel, Picture, Sheet
+from routeviz.plots.style import DIFFERENCE, FAINT, INK, RAMP, SOFT, THEME, plain, series
+from routeviz.routelog import RouteLog
+from routeviz.space import Route, RoutingSpace, architectures, open_paths
+from routeviz.space.drawing import MARKS, PASSED, RAMP_STEPS, THICK, THIN, lattice_data
+
+_MOVES = {"keep": "dash", "up": "dot", "down": "dashdot"}
+_SYMBOLS = {"image": ("circle", 14), "zeros": ("diamond", 13), "constant": ("square", 12)}
+_CELL_NAMES = {
+    "open image": "open cell",
+    "closed image": "closed: input passes on",
+    "unreached none": "unreached",
+    "open zeros": "starved: zeros arrive",
+    "closed zeros": "starved and closed",
+    "open constant": "only a constant arrives",
+    "closed constant": "closed, a constant arrives",
+}
+_IGNORED = (255, 255, 255)
+
+
+@figure
+def plot_space(space: RoutingSpace, *, title: str = "") -> Sheet:
+    """Draw the routing space: its cells, and its candidate paths dashed by move.
+
+    Parameters
+    ----------
+    space : RoutingSpace
+    title : str
+    """
+    data = lattice_data(space)
+    marks = []
+    for index, move in enumerate(data["moves"]):
+        chosen = [i for i, name in enumerate(space.moves) if name == move]
+        colour = series(index)[0]
+        marks.append(_strokes(data, chosen, colour=colour, width=3, dash=_MOVES.get(move, "dot"), name=f"{move} path"))
+    cells = [(cell["x"], cell["y"]) for cell in data["cells"]]
+    x, y = np.array(cells, float).T
+    marks.append(Dots(x, y, INK, size=13, filled=False, name="cell", texts=tuple(data["cell_text"])))
+    return Sheet(((_panel(data, marks, title),),))
+
+
+@figure
+def plot_route(
+    route: Route,
+    *,
+    image: np.ndarray | None = None,
+    label: np.ndarray | None = None,
+    prediction: np.ndarray | None = None,
+    class_names: Sequence[str] = (),
+    class_colors: Sequence[Sequence[int]] = (),
+    title: str | None = None,
+) -> Sheet:
+    """Draw one image's route, below the image, its labels and its segmentation.
+
+    Parameters
+    ----------
+    route : Route
+        Such as ``log.route(0)``.
+    image : ndarray, (H, W, 3) uint8 RGB, optional
+    label, prediction : ndarray, (H, W) int, optional
+        Class of each pixel; what is no class is left white.
+    class_names : sequence of str
+        For the legend.
+    class_colors : sequence of (int, int, int)
+        RGB, 0 to 255; needed for labels and prediction.
+    title : str, optional
+        The default is the route's name.
+    """
+    shown = {"image": image}
+    present: set[int] = set()
+    for name, classes in (("labels", label), ("segmentation", prediction)):
+        if classes is not None:
+            shown[name] = _painted(classes, class_colors, name)
+            present |= set(np.unique(classes).tolist()) & set(range(len(class_colors)))
+    pictures = [picture(pixels, name) for name, pixels in shown.items() if pixels is not None]
+    key = tuple(
+        Dots(
+            NOTHING,
+            NOTHING,
+            "#{:02x}{:02x}{:02x}".format(*class_colors[index]),
+            "square",
+            name=plain(class_names[index]),
+        )
+        for index in sorted(present)
+        if index < len(class_names)
+    )
+    lattice = _route_panel(route, route.name if title is None else title)
+    lattice = replace(lattice, marks=lattice.marks + key)
+    return Sheet(((tuple(pictures),) if pictures else ()) + ((lattice,),), "text")
+
+
+@figure
+def plot_route_differences(
+    routes: RouteLog | Mapping[str, Route], *, by: str = "scale_class", share: float = 0.5
+) -> Sheet:
+    """Draw the routes of several groups of images, one lattice each, with their differences in red.
+
+    Parameters
+    ----------
+    routes : RouteLog, or mapping of name to Route
+        Of a log, the routes of its groups: see `group_routes`.
+    by, share : str, float
+        For a log: the column that groups its images, and the share of a group's images that opens its paths.
+    """
+    routes = group_routes(routes, by=by, share=share) if isinstance(routes, RouteLog) else dict(routes)
+    if not routes:
+        raise InputError("no routes to compare; give at least one")
+    spaces = {route.space for route in routes.values()}
+    if len(spaces) > 1:
+        raise InputError("these routes are of different spaces; compare routes of one")
+    is_open = np.array([route.open for route in routes.values()])
+    everywhere, somewhere = is_open.all(axis=0), is_open.any(axis=0)
+    panels = []
+    for (name, route), here in zip(routes.items(), is_open, strict=True):
+        data = lattice_data(route.space, route.activations)
+        marks = [
+            _strokes(data, range(route.space.n_paths), colour=FAINT, width=1),
+            _strokes(data, np.flatnonzero(everywhere), colour=SOFT, width=4, name="open in all"),
+            _strokes(
+                data, np.flatnonzero(here & ~everywhere), colour=DIFFERENCE, width=5, name="open here, not in all"
+            ),
+            _strokes(
+                data, np.flatnonzero(somewhere & ~here), colour=DIFFERENCE, width=2, dash="dot", name="open elsewhere"
+            ),
+        ]
+        panels.append(_panel(data, [*marks, *_cells(data)], f"{plain(name)}: {int(here.sum())} paths open"))
+    return Sheet(tuple((panel,) for panel in _stacked(panels)))
+
+
+@figure
+def plot_architectures(space: RoutingSpace, *, names: Sequence[str] | None = None, columns: int = 2) -> Sheet:
+    """Draw static architectures as the fixed routes that they are in a space.
+
+    Parameters
+    ----------
+    space : RoutingSpace
+    names : sequence of str, optional
+        Keys of `routeviz.architectures`; by default all that this space is deep enough for.
+    columns : int
+        Panels side by side.
+    """
+    known = architectures(space)
+    names = list(known) if names is None else list(names)
+    if unknown := [name for name in names if name not in known]:
+        raise InputError(f"no architecture {unknown[0]!r} in this space; valid: {', '.join(known)}")
+    if not names or columns < 1:
+        raise InputError("nothing to draw: name at least one architecture, in at least one column")
+    panels = [_route_panel(known[name], known[name].name, height=1.2, fixed=True) for name in names]
+    empty = Panel((), x=BARE, y=BARE, height=1.2, frame=False)
+    panels += [empty] * (-len(panels) % columns)
+    rows = [tuple(panels[start : start + columns]) for start in range(0, len(panels), columns)]
+    rows = [
+        tuple(replace(p, y=replace(p.y, label=p.y.label if i == 0 else "")) for i, p in enumerate(row)) for row in rows
+    ]
+    rows = [tuple(replace(p, x=replace(p.x, label="")) for p in row) for row in rows[:-1]] + rows[-1:]
+    return Sheet(tuple(rows), "text" if columns > 1 else "column")
+
+
+def group_routes(log: RouteLog, *, by: str = "scale_class", share: float = 0.5) -> dict[str, Route]:
+    """Return for each group of a log's images the route of the paths that enough of them open.
+
+    Parameters
+    ----------
+    log : RouteLog
+    by : str
+        Column that groups the images.
+    share : float
+        A path is open where at least this share of the group's images opens it; its activation is their mean.
+
+    Returns
+    -------
+    dict of str to Route
+        Sorted by name, which tells the number of images.
+    """
+    column = log.facts(by)[by]
+    routes = {}
+    for value in sorted(column.dropna().unique(), key=str):
+        rows = np.flatnonzero(column == value)
+        gates = np.nan_to_num(log.gates[rows])
+        opened = open_paths(log.space, gates)
+        mean = np.where(
+            opened.mean(axis=0) >= share, (gates * opened).sum(axis=0) / np.maximum(opened.sum(axis=0), 1), 0
+        )
+        routes[f"{value} ({len(rows)} images)"] = Route(log.space, np.minimum(mean, 1), name=str(value))
+    return routes
+
+
+def picture(pixels: np.ndarray, title: str, *, height: float = 1.3) -> Panel:
+    """A panel that shows an image."""
+    pixels = np.asarray(pixels)
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
+        raise InputError(f"an image of shape {pixels.shape} and {pixels.dtype}; give (H, W, 3) uint8 RGB")
+    return Panel((Picture(pixels),), title, BARE, BARE, height, frame=False)
+
+
+def _painted(classes: np.ndarray, colours: Sequence[Sequence[int]], what: str) -> np.ndarray:
+    classes = np.asarray(classes)
+    if classes.ndim != 2 or not len(colours):
+        raise InputError(
+            f"{what} of shape {classes.shape} with {len(colours)} class_colors; give (H, W) and the colours"
+        )
+    palette = np.array([*colours, _IGNORED], np.uint8)
+    return palette[np.where((classes >= 0) & (classes < len(colours)), classes, len(colours))]
+
+
+def _route_panel(route: Route, title: str, *, height: float = 1.75, fixed: bool = False) -> Panel:
+    data = lattice_data(route.space, route.activations)
+    kinds, levels = np.array(data["path_kind"]), np.array(data["path_level"])
+    passed = kinds == "passed"
+    if fixed:
+        passed &= np.array([data["cell_kind"][cell] == "closed image" for cell in route.space.source])
+    key = (RAMP_STEPS - 1,) if fixed else (1, (RAMP_STEPS - 1) // 2, RAMP_STEPS - 1)
+    marks = [_strokes(data, np.flatnonzero(kinds == ""), colour=FAINT, width=1)]
+    for level in key:
+        name = "open path" if fixed else f"open at {level / (RAMP_STEPS - 1):.1f}"
+        marks.append(Line(NOTHING, NOTHING, RAMP[level], _width(level), name=name))
+    for kind, dash in (("open", "solid"), ("blind", "dash")):
+        for level in np.unique(levels[kinds == kind]):
+            chosen = np.flatnonzero((kinds == kind) & (levels == level))
+            name = "open, image-blind" if kind == "blind" else ""
+            marks.append(_strokes(data, chosen, colour=RAMP[level], width=_width(level), dash=dash, name=name))
+    marks.append(
+        _strokes(data, np.flatnonzero(passed), colour=SOFT, width=PASSED + 1, dash="dot", name="input passed on")
+    )
+    return _panel(data, [*marks, *_cells(data, only_image=fixed)], title, height=height)
+
+
+def _width(level: int) -> float:
+    return THIN + (THICK - THIN) * level / (RAMP_STEPS - 1)
+
+
+def _panel(data: dict, marks: Sequence[Mark], title: str, *, height: float = 1.35) -> Panel:
+    """A lattice in its frame: stem at the left, decoder at the right, layers and strides as ticks."""
+    layers = {cell["layer"]: cell["x"] for cell in data["cells"]}
+    rows = {cell["scale"]: cell["y"] for cell in data["cells"]}
+    step = max(1, -(-(len(layers) - 1) // 16))
+    strides = [text["text"].removeprefix("stride ") for text in data["texts"] if text["text"].startswith("stride ")]
+    decoder, (start, level, end) = data["decoder"], data["stem"]
+    # Words keep their size while the drawing shrinks: what they need is a share of its width.
+    room, margin = 0.075 * data["width"], 0.02 * data["width"]
+    frame = [
+        Box(decoder["x"], decoder["y"], decoder["width"], decoder["height"]),
+        Note(decoder["x"] + decoder["width"] + margin, decoder["y"] + decoder["height"] / 2, "decoder", angle=90),
+        Line(np.array([start, end], float), np.array([level, level], float), SOFT, 1.5),
+        Note(start - 4, level, "stem", "right"),
+    ]
+    if len(rows) < 3:
+        frame.pop(1)
+    middle = [_points(path["d"]).mean(axis=0) for path in data["paths"]]
+    x, y = np.array(middle).reshape(-1, 2).T
+    return Panel(
+        (*marks, *frame, Hover(x, y, tuple(data["path_text"]))),
+        title,
+        Axis(
+            "layer",
+            tuple((at, str(layer)) for layer, at in layers.items() if layer % step == 0),
+            (start - room, decoder["x"] + decoder["width"] + 2 * margin),
+        ),
+        Axis(
+            "stride",
+            tuple(zip(map(float, rows.values()), strides, strict=False)),
+            (max(rows.values()) + 26, min(rows.values()) - 26),
+        ),
+        height if len(rows) > 2 else height * 0.8,
+        scaled=True,
+        frame=False,
+    )
+
+
+def _stacked(panels: list[Panel]) -> list[Panel]:
+    return [replace(panel, x=replace(panel.x, label="")) for panel in panels[:-1]] + panels[-1:]
+
+
+def _cells(data: dict, *, only_image: bool = False) -> list[Dots]:
+    """Shape says what arrives, filling what the cell does; a bar through it passes its input on.
+
+    A static architecture has only the cells that an image arrives at (``only_image``).
+    """
+    kinds = np.array(data["cell_kind"])
+    names = _CELL_NAMES
+    if only_image:
+        kinds = np.where(np.char.endswith(kinds, "image"), kinds, "unreached none")
+        names = names | {"unreached none": "not used"}
+    x, y = np.array([(cell["x"], cell["y"]) for cell in data["cells"]], float).T
+    marks = []
+    for kind in (kind for kind in MARKS if (kinds == kind).any()):
+        state, arrives = kind.split()
+        chosen = kinds == kind
+        colour = INK if arrives == "image" else SOFT if arrives == "none" else THEME.blind
+        symbol, size = _SYMBOLS.get(arrives, ("cross", 8))
+        texts = tuple(text for text, one in zip(data["cell_text"], chosen, strict=True) if one)
+        if state == "closed":
+            marks.append(Dots(x[chosen], y[chosen], colour, "bar", size=26))
+        marks.append(Dots(x[chosen], y[chosen], colour, symbol, state == "open", size, names[kind], texts))
+    return marks
+
+
+def _strokes(
+    data: dict, chosen: Sequence[int], *, colour: str, width: float, dash: str = "solid", name: str = ""
+) -> Line:
+    """Some paths of a lattice as one line with gaps; one with a name is in the legend even if there are none."""
+    gap = np.full((1, 2), np.nan)
+    points = [part for index in chosen for part in (_points(data["paths"][index]["d"]), gap)]
+    x, y = np.concatenate(points).T if points else (NOTHING, NOTHING)
+    return Line(x, y, colour, width, dash, name=name if points else "")
+
+
+def _points(d: str) -> np.ndarray:
+    """Points along a path of the drawing: two of a straight one, nine of a bent one."""
+    numbers = np.array(re.findall(r"-?[\d.]+", d), float).reshape(-1, 2)
+    if len(numbers) == 2:
+        return numbers
+    t = np.linspace(0, 1, 9)[:, None]
+    start, bend, end = numbers
+    return (1 - t) ** 2 * start + 2 * t * (1 - t) * bend + t**2 * end

@@ -1,0 +1,226 @@
+"""Figures of how alike routes are: a matrix between groups, and all routes in two dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pandas as pd
+from scipy.spatial.distance import cdist
+from sklearn.cluster import KMeans
+
+from routeviz.errors import InputError
+from routeviz.plots.figure import figure
+from routeviz.plots.lattices import picture
+from routeviz.plots.sheet import Axis, Dots, Grid, Labels, Panel, Sheet
+from routeviz.plots.style import INK, plain, series
+from routeviz.plots.usage import named
+from routeviz.routelog import RouteLog
+from routeviz.space import open_paths
+
+MOST_IMAGES = 2_000
+"""Images of a group, or of a log in two dimensions, that are looked at; of more, a seeded sample."""
+
+
+@figure
+def plot_similarity(logs: RouteLog | Mapping[str, RouteLog], *, by: str = "scale_class") -> Sheet:
+    """Draw how alike the routes of groups of images are, as a matrix.
+
+    Parameters
+    ----------
+    logs : RouteLog, or mapping of name to RouteLog
+        Several logs are the groups themselves, such as datasets.
+    by : str
+        How to group one log: see `route_similarity`.
+    """
+    table = route_similarity(logs, by=by)
+    names, n = list(table), len(table)
+    words = np.array([[f"{a} and {b}: {table.loc[a, b]:.3f}" for b in names] for a in names])
+    low = float(np.floor(np.nanmin(table.to_numpy(), initial=0.9) * 10) / 10)
+    ticks = tuple((at, plain(name, 16)) for at, name in enumerate(names))
+    numbers = ticks if n <= 4 else tuple((at, str(at + 1)) for at in range(n))
+    if n > 4:
+        ticks = tuple((at, f"{at + 1} {name}") for at, name in ticks)
+    grid = Grid(table.to_numpy(), "similarity", low, 1.0, n <= 11, words)
+    axes = Axis("", numbers), Axis("", ticks, (n - 0.5, -0.5))
+    return Sheet(
+        ((Panel((grid,), "Weighted Jaccard similarity of routes", *axes, max(1.5, 0.5 + 0.2 * n), frame=False),),)
+    )
+
+
+@figure
+def plot_embedding(
+    log: RouteLog,
+    *,
+    by: str | None = None,
+    clusters: int = 3,
+    pictures: Callable[[str], np.ndarray] | None = None,
+) -> Sheet:
+    """Draw routes in two dimensions: the first two principal components of their activations, and clusters.
+
+    Parameters
+    ----------
+    log : RouteLog
+    by : str, optional
+        Column that gives the points their colours and symbols; by default their cluster.
+    clusters : int
+        Number of clusters (k-means on all activations), never more than there are different routes.
+    pictures : function of str to ndarray (H, W, 3) uint8, optional
+        The image of an id: each cluster's typical image, the one nearest to its centre, is shown below.
+    """
+    found = route_clusters(log, clusters=clusters)
+    xy, cluster = found.places, found.cluster
+    ids = log.facts("id").id.to_numpy()[found.rows]
+    groups = (
+        np.array([f"cluster {index + 1}" for index in cluster])
+        if by is None
+        else log.facts(by)[by].astype(object).where(lambda c: c.notna(), "unknown").astype(str).to_numpy()[found.rows]
+    )
+    marks: list = []
+    for index, group in enumerate(sorted(set(groups))):
+        colour, _, symbol = series(index)
+        chosen = groups == group
+        texts = tuple(f"{name}\n{group}, cluster {c + 1}" for name, c in zip(ids[chosen], cluster[chosen], strict=True))
+        marks.append(Dots(*xy[chosen].T, colour, symbol, not index % 2, 3.4, group, texts))
+    typical = found.typical
+    marks.append(Dots(*xy[typical].T, INK, "circle", False, 7.5, "typical of its cluster"))
+    sizes = np.bincount(cluster)
+    marks.append(Labels(*xy[typical].T, tuple(f"cluster {i + 1} ({size})" for i, size in enumerate(sizes)), xy))
+    labels = [f"component {i + 1} ({share:.0%} of variance)" for i, share in enumerate(found.explained)]
+    axes = [Axis(label, ends=_ends(values)) for label, values in zip(labels, xy.T, strict=True)]
+    total = len(log)
+    title = f"{len(xy):,} of {total:,} images" if len(xy) < total else ""
+    rows = [(Panel(tuple(marks), title, *axes, 2.5),)]
+    if pictures is not None:
+        rows.append(
+            tuple(
+                picture(pictures(str(ids[at])), f"{i + 1}: {plain(ids[at], 20)}", height=0.8)
+                for i, at in enumerate(typical)
+            )
+        )
+    return Sheet(tuple(rows))
+
+
+def route_similarity(logs: RouteLog | Mapping[str, RouteLog], *, by: str = "scale_class") -> pd.DataFrame:
+    """Compare the routes of groups of images, pair by pair.
+
+    Parameters
+    ----------
+    logs : RouteLog, or mapping of name to RouteLog
+        Several logs, over one space, are the groups themselves.
+    by : str
+        A column of one log; or ``"classes"``: the images that hold each class (its ``objects_count_`` is above 0), in
+        which one image may stand in several groups.
+
+    Returns
+    -------
+    DataFrame
+        Group by group: 1 - weighted Jaccard distance of activations (as `routeviz.route_distance`), mean over all pairs
+        of different images; NaN where there is no such pair.
+
+    Raises
+    ------
+    InputError
+        If there is no such column, or no group.
+    """
+    logs = named(logs)
+    first = next(iter(logs.values()))
+    if any(log.space != first.space for log in logs.values()):
+        raise InputError("these logs are of different spaces; their routes cannot be compared")
+    if len(logs) > 1:
+        groups = {name: (index, np.arange(len(log))) for index, (name, log) in enumerate(logs.items())}
+    else:
+        groups = {name: (0, rows) for name, rows in _groups(first, by).items()}
+    if not groups:
+        raise InputError(f"no image has a value for {by!r}; choose another column")
+    each = list(logs.values())
+    picks = {name: (log, _sample(rows)) for name, (log, rows) in groups.items()}
+    values = {name: _activations(each[log], rows) for name, (log, rows) in picks.items()}
+    table = pd.DataFrame(np.nan, index=list(groups), columns=list(groups))
+    for a, left in values.items():
+        for b, right in values.items():
+            similarity = _jaccard(left, right)
+            if picks[a][0] == picks[b][0]:
+                similarity[picks[a][1][:, None] == picks[b][1]] = np.nan
+            if not np.isnan(similarity).all():
+                table.loc[a, b] = np.nanmean(similarity)
+    return table
+
+
+class Clusters:
+    """Routes in two dimensions.
+
+    Attributes
+    ----------
+    rows : ndarray, (route,)
+        Their positions in the log.
+    places : ndarray, (route, 2)
+    explained : ndarray, (2,)
+        Share of the variance along each component.
+    cluster : ndarray, (route,)
+    typical : ndarray, (cluster,)
+        Position among the routes of the one nearest to each cluster's centre.
+    """
+
+    def __init__(self, rows, places, explained, cluster, typical):
+        self.rows, self.places, self.explained, self.cluster, self.typical = rows, places, explained, cluster, typical
+
+
+def route_clusters(log: RouteLog, *, clusters: int = 3) -> Clusters:
+    """Place routes by the principal components of their activations, and cluster them by k-means, largest first."""
+    named(log)
+    if clusters < 1:
+        raise InputError(f"{clusters} clusters; give 1 or more")
+    rows = _sample(np.arange(len(log)))
+    values = _activations(log, rows)
+    centred = values - values.mean(axis=0)
+    variance, directions = np.linalg.eigh(centred.T @ centred)
+    axes = directions[:, ::-1][:, :2]
+    axes *= np.sign(axes[np.abs(axes).argmax(axis=0), range(axes.shape[1])])
+    total = np.maximum(variance, 0).sum()
+    explained = np.maximum(variance[::-1][:2], 0) / total if total > 1e-12 else np.zeros(2)
+    n_clusters = min(clusters, len(np.unique(values, axis=0)))
+    fit = KMeans(n_clusters, n_init=4, random_state=0).fit(values)
+    order = np.argsort(-np.bincount(fit.labels_, minlength=n_clusters), kind="stable")
+    typical = [
+        np.where(fit.labels_ == c, ((values - fit.cluster_centers_[c]) ** 2).sum(axis=1), np.inf).argmin()
+        for c in order
+    ]
+    return Clusters(rows, centred @ axes, explained, np.argsort(order)[fit.labels_], np.array(typical))
+
+
+def _groups(log: RouteLog, by: str) -> dict[str, np.ndarray]:
+    if by == "classes":
+        prefix = "objects_count_"
+        names = [name for name in log.columns if name.startswith(prefix)]
+        table = log.facts(*names) if names else pd.DataFrame()
+        found = {name.removeprefix(prefix): np.flatnonzero(table[name].to_numpy(float) > 0) for name in names}
+    else:
+        column = log.facts(by)[by]
+        found = {str(value): np.flatnonzero(column == value) for value in sorted(column.dropna().unique(), key=str)}
+    return {name: rows for name, rows in found.items() if len(rows)}
+
+
+def _sample(rows: np.ndarray) -> np.ndarray:
+    if len(rows) <= MOST_IMAGES:
+        return rows
+    return np.sort(np.random.default_rng(0).choice(rows, MOST_IMAGES, replace=False))
+
+
+def _activations(log: RouteLog, rows: np.ndarray) -> np.ndarray:
+    """Activations of some routes, ``(route, path)`` float64: 0 where not open or unreached."""
+    gates = log.gates[rows]
+    return np.where(open_paths(log.space, gates), gates, 0).astype(np.float64)
+
+
+def _jaccard(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Sum of minima over sum of maxima, each written with the distance |a - b|; 1 for two empty routes."""
+    both = left.sum(axis=1)[:, None] + right.sum(axis=1)
+    apart = cdist(left, right, "cityblock")
+    return np.divide(both - apart, both + apart, out=np.ones_like(both), where=both + apart > 0)
+
+
+def _ends(values: np.ndarray) -> tuple[float, float]:
+    low, high = float(values.min()), float(values.max())
+    edge = 0.1 * (high - low) if high - low > 1e-9 else 1.0
+    return low - edge, high + edge

@@ -1,0 +1,167 @@
+"""What a figure shows, as numbers and words: marks on panels on a sheet. Every backend draws these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+NOTHING = np.zeros(0)
+"""The place of a mark that only the legend shows."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line through points; NaN breaks it. ``width`` in points; ``dash``: solid, dash, dot or dashdot."""
+
+    x: np.ndarray
+    y: np.ndarray
+    colour: str
+    width: float = 1.2
+    dash: str = "solid"
+    symbol: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Dots:
+    """Symbols at points: circle, square, diamond, triangle, cross, bar; ``size`` is their width in points."""
+
+    x: np.ndarray
+    y: np.ndarray
+    colour: str
+    symbol: str = "circle"
+    filled: bool = True
+    size: float = 4.0
+    name: str = ""
+    texts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Hover:
+    """Words shown under the pointer; paper leaves them out."""
+
+    x: np.ndarray
+    y: np.ndarray
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Names beside points, placed so that none covers another, nor the places to ``avoid``, (place, 2)."""
+
+    x: np.ndarray
+    y: np.ndarray
+    texts: tuple[str, ...]
+    avoid: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
+
+
+@dataclass(frozen=True)
+class Note:
+    """Words at a place, ``anchor`` (left, middle, right) there; ``angle`` in degrees."""
+
+    x: float
+    y: float
+    text: str
+    anchor: str = "middle"
+    angle: float = 0
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle from a corner."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Bars:
+    """A histogram: ``edges`` (bin + 1,), ``heights`` (bin,)."""
+
+    edges: np.ndarray
+    heights: np.ndarray
+    colour: str
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A vertical line across the panel."""
+
+    x: float
+    colour: str
+    dash: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Values in [low, high] as shades, (row, column), each cell centred on whole numbers; NaN stays empty."""
+
+    values: np.ndarray
+    label: str
+    low: float = 0.0
+    high: float = 1.0
+    written: bool = False
+    texts: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Pixels, (H, W, 3) uint8, whose centres are whole numbers."""
+
+    pixels: np.ndarray
+
+
+Mark = Line | Dots | Hover | Labels | Note | Box | Bars | Rule | Grid | Picture
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis: its label, its ticks (None: as the numbers ask), its ends (None: as the marks ask)."""
+
+    label: str = ""
+    ticks: tuple[tuple[float, str], ...] | None = None
+    ends: tuple[float, float] | None = None
+
+
+BARE = Axis(ticks=())
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Marks in one pair of axes.
+
+    ``height`` is in inches at print. Where ``scaled``, widths and sizes of marks are in units of the x axis.
+    """
+
+    marks: tuple[Mark, ...]
+    title: str = ""
+    x: Axis = field(default_factory=Axis)
+    y: Axis = field(default_factory=Axis)
+    height: float = 2.0
+    scaled: bool = False
+    frame: bool = True
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Panels in rows; the panels of a row share its width. ``width`` is a preset or inches."""
+
+    rows: tuple[tuple[Panel, ...], ...]
+    width: str | float = "column"
+
+    @property
+    def panels(self) -> Iterator[Panel]:
+        """All panels, row by row."""
+        return (panel for row in self.rows for panel in row)
+
+    @property
+    def named(self) -> list[Line | Dots | Rule]:
+        """The marks of the legend: the first of each name."""
+        marks = (mark for panel in self.panels for mark in panel.marks)
+        named = [mark for mark in marks if isinstance(mark, Line | Dots | Rule) and mark.name]
+        return list({mark.name: mark for mark in reversed(named)}.values())[::-1]
