@@ -94,13 +94,13 @@ def _new_places(sheet: Sheet, width: int, names: list[str]) -> list[tuple]:
     columns = math.lcm(*(len(row) for row in sheet.rows))
     heights = [max(panel.height for panel in row) for row in sheet.rows]
     legend = math.ceil(len(names) / max(1, (width - 20) // 190)) * _LINE
-    total = round(sum(heights) * INCH) + legend
+    total = round(sum(heights) * INCH) + legend + 24 * (len(heights) - 1)
     specs, places = [], []
     for number, row in enumerate(sheet.rows):
         span = columns // len(row)
         specs.append([{"colspan": span} if column % span == 0 else None for column in range(columns)])
         places += [(number + 1, index * span + 1) for index in range(len(row))]
-    gap = 62 / total if len(heights) > 1 else 0
+    gap = 84 / total if len(heights) > 1 else 0
     figure = make_subplots(
         rows=len(heights),
         cols=columns,
