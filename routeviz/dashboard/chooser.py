@@ -11,7 +11,7 @@ from routeviz.dashboard import caches, components, state
 from routeviz.dashboard.collection import Collection, dataset_names, of_checkpoint, of_log
 from routeviz.dashboard.order import DOWN, UP, listed, sort_choices, step, window
 from routeviz.dashboard.settings import Settings
-from routeviz.dashboard.shelf import KINDS, Item
+from routeviz.dashboard.shelf import Item
 from routeviz.dashboard.words import WORDS, plain, short
 from routeviz.errors import DatasetError, RoutevizError
 
@@ -27,7 +27,7 @@ def choose_collection() -> tuple[Collection | None, str]:
     """Offer all logs and checkpoints in the sidebar; None where there is nothing, after saying what to do."""
     settings = Settings.from_environment()
     shelf = caches.items(json.dumps(settings.to_environment()))
-    offered = {f"{item.name} ({KINDS[item.kind]})": item for item in shelf if item.kind != "run"}
+    offered = {f"{item.name} ({item.kind})": item for item in shelf if item.kind != "run"}
     if not offered:
         nothing_found(settings)
         return None, CONVENTIONS[0]
@@ -193,7 +193,7 @@ def thumbnails(collection: Collection, rows: np.ndarray, current: int, conventio
             src = "" if index is None else caches.thumbnail(collection.dataset_key, index, collection.dataset)
         except DatasetError:
             src = ""
-        note = f"{short(collection.facts[column].iat[row])} MACs" if column in collection.facts else ""
+        note = f"{short(collection.facts[column].iat[row])} MACs ({convention})" if column in collection.facts else ""
         cards.append({"id": collection.facts["id"].iat[row], "src": src, "note": note})
     with st.container(height=250):
         components.gallery(

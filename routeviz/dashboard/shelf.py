@@ -15,12 +15,12 @@ CHECKPOINT_SUFFIXES = (".safetensors", ".pth", ".pt")
 RESUME_FILE = "state.pt"
 DEPTH = 6
 
-KINDS = {"log": "route log", "checkpoint": "checkpoint", "run": "training run"}
+KINDS = ("log", "checkpoint", "run")
 
 
 @dataclass(frozen=True)
 class Item:
-    """One log, checkpoint or run: its kind (a key of ``KINDS``), where it lies, and a name unique among its kind."""
+    """One log, checkpoint or run: its kind (one of ``KINDS``), where it lies, and a name unique among its kind."""
 
     kind: str
     path: Path
@@ -60,7 +60,7 @@ def find(folders: Iterable[Path]) -> list[Item]:
     for path, (kind, name) in found.items():
         seen[kind, name] += 1
         items.append(Item(kind, path, name if seen[kind, name] == 1 else f"{name} ({seen[kind, name]})"))
-    return sorted(items, key=lambda item: (list(KINDS).index(item.kind), item.name))
+    return sorted(items, key=lambda item: (KINDS.index(item.kind), item.name))
 
 
 def _search(top: Path) -> Iterator[tuple[str, Path]]:

@@ -84,11 +84,11 @@ def lattice_data(
     -------
     dict
         Geometry, the same for every route of a space: ``digest``, ``width``, ``height``, ``body`` (height without the
-        legend), ``pitch`` (pixels a layer), ``texts``, ``stem``, ``decoder``, ``cells`` (``name``, ``x``, ``y``, ...),
-        ``paths`` (``name``, ``short``, ``move``, ``d``, ``tip``: x, y and degrees of the arrowhead), ``source``,
-        ``target``, ``moves``, ``legend``, ``marks``, ``dashes``. Paint: ``activation``, ``path_kind`` (open, blind,
-        passed or empty), ``path_width`` in pixels, ``path_level`` (step of the colour ramp), ``cell_kind`` (a key of
-        ``marks``), and ``path_text``, ``cell_text`` for hover.
+        legend), ``pitch`` (pixels a layer), ``font``, ``texts``, ``stem``, ``decoder``, ``cells`` (``name``, ``x``,
+        ``y``, ...), ``paths`` (``name``, ``short``, ``move``, ``d``, ``tip``: x, y and degrees of the arrowhead),
+        ``source``, ``target``, ``moves``, ``legend``, ``marks``, ``dashes``. Paint: ``activation``, ``path_kind``
+        (open, blind, passed or empty), ``path_width`` in pixels, ``path_level`` (step of the colour ramp),
+        ``cell_kind`` (a key of ``marks``), and ``path_text``, ``cell_text`` for hover.
 
     Raises
     ------
@@ -188,6 +188,7 @@ def _geometry(space: RoutingSpace) -> dict[str, Any]:
         "body": bottom + BOTTOM,
         "height": bottom + BOTTOM + lines * LEGEND_LINE + 4,
         "pitch": pitch,
+        "font": 12 if pitch >= 40 else 14,  # a wide drawing is shown smaller
         "texts": texts,
         "stem": [spots[0][0] - 44, spots[0][1], spots[0][0] - CELL_RADIUS - 8],
         "decoder": decoder,

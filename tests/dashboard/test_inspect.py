@@ -6,7 +6,7 @@ import pytest
 import routeviz as rv
 from routeviz.dashboard import state
 
-LOG = "logs/scenes (route log)"
+LOG = "logs/scenes (log)"
 
 
 @pytest.fixture(scope="module")
