@@ -135,7 +135,7 @@ def plot_route_differences(
                 data, np.flatnonzero(somewhere & ~here), colour=DIFFERENCE, width=2, dash="dot", name="open elsewhere"
             ),
         ]
-        panels.append(_panel(data, [*marks, *_cells(data)], f"{plain(name)}: {int(here.sum())} paths open"))
+        panels.append(_panel(data, [*marks, *_cells(data)], f"{plain(name, 24)}: {int(here.sum())} paths open"))
     return Sheet(tuple((panel,) for panel in _stacked(panels)))
 
 

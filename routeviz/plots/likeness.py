@@ -38,8 +38,9 @@ def plot_similarity(logs: RouteLog | Mapping[str, RouteLog], *, by: str = "scale
     words = np.array([[f"{a} and {b}: {table.loc[a, b]:.3f}" for b in names] for a in names])
     low = float(np.floor(np.nanmin(table.to_numpy(), initial=0.9) * 10) / 10)
     ticks = tuple((at, plain(name, 16)) for at, name in enumerate(names))
-    numbers = ticks if n <= 4 else tuple((at, str(at + 1)) for at in range(n))
-    if n > 4:
+    short = n <= 4 and max(map(len, names)) <= 10
+    numbers = ticks if short else tuple((at, str(at + 1)) for at in range(n))
+    if not short:
         ticks = tuple((at, f"{at + 1} {name}") for at, name in ticks)
     grid = Grid(table.to_numpy(), "similarity", low, 1.0, n <= 11, words)
     axes = Axis("", numbers), Axis("", ticks, (n - 0.5, -0.5))

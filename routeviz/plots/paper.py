@@ -146,7 +146,8 @@ def _panel(panel: Panel, ax: Axes) -> None:
         unit = min(1.0, points / abs(panel.x.ends[1] - panel.x.ends[0]))
     for mark in panel.marks:
         _mark(mark, ax, unit)
-    ax.set_title(plain(panel.title, 70) if panel.title else "")
+    letters = int(ax.get_position().width * ax.figure.get_figwidth() * 72 / 3.9)
+    ax.set_title(plain(panel.title, letters))
     for axis, setting in ((ax.xaxis, panel.x), (ax.yaxis, panel.y)):
         axis.set_label_text(setting.label)
         if setting.ticks is not None:

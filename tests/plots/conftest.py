@@ -26,7 +26,7 @@ def make_log():
         shape = images, space.n_paths
         gates = np.where(rng.random(shape) < (1 if closed else 0.4), 0, rng.random(shape)).astype(np.float32)
         gates[(cell_states(space, gates).state == 0)[:, space.source]] = np.nan
-        assert np.isnan(gates).any()
+        assert images < 12 or np.isnan(gates).any()
         names = [f"{STRANGE} {index}" if strange else f"image {index}" for index in range(images)]
         groups = np.resize([STRANGE, "large", "small"] if strange else ["small", "large", "mixed"], images)
         macs = (np.nansum(gates, axis=1) * 1e6).astype(int) + 10**8
