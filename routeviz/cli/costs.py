@@ -36,7 +36,7 @@ SETTINGS = {"layers": 16, "width": 64, "num_classes": 19, "stem_width": 64}
 @click.option(
     "--route", "route_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Route as JSON."
 )
-@click.option("--architecture", metavar="NAME", help="A static architecture: fcn32s, unet, deeplabv3.")
+@click.option("--architecture", metavar="NAME", help="A static architecture: fcn32s, unet, hrnetv2, ...")
 @click.option("--table", is_flag=True, help="Also list every cell and path.")
 @json_option
 def command(
