@@ -129,6 +129,12 @@ def test_wrong_usage_ends_in_one_line_and_code_2(routeviz, arguments, expected):
     assert expected in result.stderr
 
 
+def test_without_a_command_it_shows_the_help(routeviz):
+    result = routeviz()
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Commands:" in result.stderr
+
+
 def run(command, *arguments):
     return CliRunner().invoke(command, list(arguments), standalone_mode=False)
 
