@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -59,12 +60,14 @@ def joined_ranks() -> Iterator[Ranks]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield Ranks(0, 1)
         return
-    joined = distributed.is_initialized()
-    if not joined:
+    if not distributed.is_initialized():
+        # Kept until the process ends: joining again after leaving meets what is left of the first time, and can hang.
         distributed.init_process_group("gloo", timeout=_PATIENCE)
-    try:
-        group = distributed.new_group(backend="gloo", timeout=_PATIENCE) if joined else None
-        yield Ranks(distributed.get_rank(), distributed.get_world_size(), group)
-    finally:
-        if not joined:
-            distributed.destroy_process_group()
+        atexit.register(_leave)
+    group = distributed.new_group(backend="gloo", timeout=_PATIENCE)
+    yield Ranks(distributed.get_rank(), distributed.get_world_size(), group)
+
+
+def _leave() -> None:
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
