@@ -33,6 +33,22 @@ if TYPE_CHECKING:
     from routeviz.network import RoutingNetwork as RoutingNetwork
     from routeviz.network import load_checkpoint as load_checkpoint
     from routeviz.network import save_checkpoint as save_checkpoint
+    from routeviz.plots import group_routes as group_routes
+    from routeviz.plots import plot_accuracy as plot_accuracy
+    from routeviz.plots import plot_activations as plot_activations
+    from routeviz.plots import plot_architectures as plot_architectures
+    from routeviz.plots import plot_embedding as plot_embedding
+    from routeviz.plots import plot_macs as plot_macs
+    from routeviz.plots import plot_route as plot_route
+    from routeviz.plots import plot_route_differences as plot_route_differences
+    from routeviz.plots import plot_similarity as plot_similarity
+    from routeviz.plots import plot_space as plot_space
+    from routeviz.plots import plot_training_activations as plot_training_activations
+    from routeviz.plots import plot_training_budget as plot_training_budget
+    from routeviz.plots import plot_usage as plot_usage
+    from routeviz.plots import route_clusters as route_clusters
+    from routeviz.plots import route_similarity as route_similarity
+    from routeviz.plots import save_figure as save_figure
     from routeviz.routelog import LogWriter as LogWriter
     from routeviz.routelog import RouteLog as RouteLog
     from routeviz.routelog import load_log as load_log
@@ -41,6 +57,7 @@ if TYPE_CHECKING:
     from routeviz.space import STATES as STATES
     from routeviz.space import Route as Route
     from routeviz.space import RoutingSpace as RoutingSpace
+    from routeviz.space import architecture as architecture
     from routeviz.space import architectures as architectures
     from routeviz.space import cell_states as cell_states
     from routeviz.space import lattice_space as lattice_space
@@ -64,6 +81,24 @@ _ROOMS = {
         "load_checkpoint",
         "save_checkpoint",
     ),
+    "plots": (
+        "group_routes",
+        "plot_accuracy",
+        "plot_activations",
+        "plot_architectures",
+        "plot_embedding",
+        "plot_macs",
+        "plot_route",
+        "plot_route_differences",
+        "plot_similarity",
+        "plot_space",
+        "plot_training_activations",
+        "plot_training_budget",
+        "plot_usage",
+        "route_clusters",
+        "route_similarity",
+        "save_figure",
+    ),
     "routelog": ("LogWriter", "RouteLog", "load_log"),
     "space": (
         "INPUTS",
@@ -71,6 +106,7 @@ _ROOMS = {
         "STATES",
         "Route",
         "RoutingSpace",
+        "architecture",
         "architectures",
         "cell_states",
         "lattice_space",
