@@ -28,10 +28,10 @@ def choose(space: RoutingSpace) -> str | None:
         "Cell or path",
         names,
         index=None,
-        placeholder="Click one in the lattice, or search here: L3 s1, L3 s1 up",
+        placeholder="Click a cell or path in the lattice, or search here: L3 s1, L3 s1 up",
         key=state.SELECTED,
         bind=state.BOUND,
-        help=f"Cell: {WORDS['cell']} Path: {WORDS['path']}",
+        label_visibility="collapsed",
     )
 
 
@@ -131,7 +131,7 @@ def show_features(collection: Collection, row: int, cell: int) -> None:
             for words, values in maps
         ],
         key="inspect_features",
-        columns=4,
+        columns=6,
     )
     st.caption(
         f"What the cell computes ({height} × {width} features, before its paths): blue is the least value of each map, "

@@ -20,6 +20,7 @@ SERVER_OPTIONS: dict[str, object] = {
     "server.headless": True,
     "server.maxUploadSize": 400,
     "server.fileWatcherType": "none",
+    "runner.magicEnabled": False,
     "browser.gatherUsageStats": False,
     "client.toolbarMode": "viewer",
     "client.showErrorLinks": False,

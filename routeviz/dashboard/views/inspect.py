@@ -34,9 +34,25 @@ def image_view(collection: Collection, convention: str) -> None:
         st.error(plain(error), icon=":material/error:")
         return
     route = Route(collection.space, gates, name=facts["id"])
+    route_view(collection, row, facts, route, convention)
+    numbers(collection, facts, route, convention)
+    left, right = st.columns([3, 1], gap="medium")
+    with right:
+        show_classes(collection, facts)
+    given, computed = left.columns([2, 1])
+    with given:
+        shape = show_given(collection, row, facts)
+    # Last, so that nothing waits for it.
+    with computed:
+        show_segmentation(collection, row, shape)
+
+
+@st.fragment
+def route_view(collection: Collection, row: int, facts: Mapping[str, Any], route: Route, convention: str) -> None:
+    """The lattice and what was chosen in it; only this runs again when a cell or path is chosen."""
     components.lattice(
-        collection.space,
-        gates,
+        route.space,
+        route.activations,
         key=LATTICE,
         selected=state.value(state.SELECTED) or "",
         on_select=take_selection,
@@ -44,21 +60,7 @@ def image_view(collection: Collection, convention: str) -> None:
         path_notes=path_notes(collection),
         cell_notes=cell_notes(collection),
     )
-    numbers(collection, facts, route, convention)
-    left, right = st.columns([3, 1], gap="medium")
-    with left:
-        given, computed = st.columns([2, 1])
-        shape = show_given(given, collection, row, facts)
-        details = st.container()
-    with right:
-        show_classes(collection, facts)
-    with details:
-        chosen = detail.choose(collection.space)
-    # What takes time comes last, so that nothing waits for it.
-    with computed:
-        show_segmentation(collection, row, shape)
-    with details:
-        detail.show(collection, row, facts, route, convention, chosen)
+    detail.show(collection, row, facts, route, convention, detail.choose(route.space))
 
 
 def take_selection() -> None:
@@ -135,7 +137,7 @@ def show_classes(collection: Collection, facts: Mapping[str, Any]) -> None:
         components.classes(rows, key="inspect_classes")
 
 
-def show_given(place: Any, collection: Collection, row: int, facts: Mapping[str, Any]) -> str:
+def show_given(collection: Collection, row: int, facts: Mapping[str, Any]) -> str:
     """Show the picture and its label, or what to do for them; gives the picture's shape as CSS writes it."""
     shape = f"{facts.get('width', 4)} / {facts.get('height', 3)}"
     image, label = Figure(f"image{scale_words(facts)}", note=collection.no_pictures), Figure("label")
@@ -152,8 +154,7 @@ def show_given(place: Any, collection: Collection, row: int, facts: Mapping[str,
         else:
             table = pictures.palette(len(collection.class_names), collection.class_colors)
             label = label._replace(src=pictures.chart(pictures.coloured(sample.label, table)), sharp=True)
-    with place:
-        components.figures([image._replace(shape=shape), label._replace(shape=shape)], key="inspect_given")
+    components.figures([image._replace(shape=shape), label._replace(shape=shape)], key="inspect_given")
     return shape
 
 
