@@ -63,6 +63,10 @@ if TYPE_CHECKING:
     from routeviz.space import lattice_space as lattice_space
     from routeviz.space import open_paths as open_paths
     from routeviz.space import route_distance as route_distance
+    from routeviz.stats import architecture_counts as architecture_counts
+    from routeviz.stats import nearest_architecture as nearest_architecture
+    from routeviz.stats import overlap as overlap
+    from routeviz.stats import route_distances as route_distances
     from routeviz.tracing import trace as trace
 
 __version__ = "0.1.0"
@@ -113,7 +117,7 @@ _ROOMS = {
         "open_paths",
         "route_distance",
     ),
-    "stats": (),
+    "stats": ("architecture_counts", "nearest_architecture", "overlap", "route_distances"),
     "tracing": ("trace",),
     "training": (),
 }

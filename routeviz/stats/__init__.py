@@ -1,6 +1,27 @@
-"""What a route log says about a network: usage, diversity, blindness and cost. Pure functions of a log; no torch."""
+"""What a route log says about a network: usage, diversity, blindness, likeness and cost. Pure functions; no torch."""
 
+from routeviz.stats.nearest import (
+    METRICS,
+    Overlap,
+    architecture_counts,
+    nearest_architecture,
+    overlap,
+    route_distances,
+)
 from routeviz.stats.summary import Figure, summary
 from routeviz.stats.usage import cell_usage, path_usage, path_usage_by_layer, route_counts
 
-__all__ = ["Figure", "cell_usage", "path_usage", "path_usage_by_layer", "route_counts", "summary"]
+__all__ = [
+    "METRICS",
+    "Figure",
+    "Overlap",
+    "architecture_counts",
+    "cell_usage",
+    "nearest_architecture",
+    "overlap",
+    "path_usage",
+    "path_usage_by_layer",
+    "route_counts",
+    "route_distances",
+    "summary",
+]

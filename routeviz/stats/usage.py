@@ -33,7 +33,7 @@ def path_usage(log: RouteLog) -> pd.DataFrame:
     """
     n_open = np.zeros(log.space.n_paths, dtype=np.int64)
     total, total_open = np.zeros(log.space.n_paths), np.zeros(log.space.n_paths)
-    for gates, is_open in _blocks(log):
+    for gates, is_open in blocks(log):
         n_open += is_open.sum(axis=0)
         total += gates.sum(axis=0, dtype=np.float64)
         total_open += np.sum(gates, axis=0, dtype=np.float64, where=is_open)
@@ -108,13 +108,16 @@ def route_counts(log: RouteLog) -> np.ndarray:
     ndarray, (distinct route,) int64
         Largest first; they sum to the number of images.
     """
-    packed = np.concatenate([np.packbits(is_open, axis=1) for _, is_open in _blocks(log)])
+    packed = np.concatenate([np.packbits(is_open, axis=1) for _, is_open in blocks(log)])
     rows = packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
     return np.sort(np.unique(rows, return_counts=True)[1])[::-1]
 
 
-def _blocks(log: RouteLog) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Gates of some images at a time, 0 for unreached cells, and which of their paths are open: ``(image, path)``."""
+def blocks(log: RouteLog) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield gates of some images at a time, 0 where unreached, and which of their paths are open: ``(image, path)``.
+
+    Raises InputError where the log has no images.
+    """
     _check(log)
     for start in range(0, len(log), BLOCK):
         rows = slice(start, start + BLOCK)
