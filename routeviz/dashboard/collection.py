@@ -128,7 +128,11 @@ def of_log(item: Item, shelf: Sequence[Item], settings: Settings) -> Collection:
     if made_by.get("sha256"):
         candidates = [other for other in shelf if other.kind == "checkpoint"]
         checkpoint = caches.checkpoint_like(made_by["sha256"], made_by.get("file", ""), candidates)
-        no_network = f"No segmentation: the checkpoint {made_by.get('file')} is in none of the folders given."
+        no_network = (
+            f"No segmentation: the checkpoint {made_by.get('file')} is in none of the folders given."
+            if checkpoint is None
+            else "No segmentation without the picture."
+        )
     return Collection(
         key=("log", log.digest),
         space=log.space,
