@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 from PIL import Image, ImageDraw
 
+from routeviz.dashboard import state
 from routeviz.dashboard.words import plain
 from routeviz.errors import RoutevizError
 
@@ -36,6 +37,7 @@ def main() -> None:
     st.html(_STYLE)
     pages = [st.Page(VIEWS / "inspect.py", title="Inspect", icon=":material/search:", url_path="inspect", default=True)]
     page = st.navigation(pages, position="top")
+    st.session_state[state.VIEW] = page.url_path
     try:
         page.run()
     except RoutevizError as error:

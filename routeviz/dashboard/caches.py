@@ -77,10 +77,15 @@ def _sha256(path: str, stamp: Key) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def checkpoint_like(sha256: str, name: str, candidates: Sequence[Item]) -> Item | None:
+def sha256(item: Item) -> str:
+    """Hash of an item's file."""
+    return _sha256(str(item.path), item.stamp)
+
+
+def checkpoint_like(wanted: str, name: str, candidates: Sequence[Item]) -> Item | None:
     """Find the checkpoint of a hash; files of the name that the log recorded are read first."""
     for item in sorted(candidates, key=lambda item: item.path.name != name):
-        if _sha256(str(item.path), item.stamp) == sha256:
+        if _sha256(str(item.path), item.stamp) == wanted:
             return item
     return None
 

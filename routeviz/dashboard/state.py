@@ -18,6 +18,8 @@ COST = "cost"
 SCALE = "scale"
 GALLERY = "gallery"
 GALLERY_PAGE = "page"
+FIGURES = "figures"
+VIEW = "view"
 
 BOUND = "query-params"
 """``bind=BOUND`` on a widget keeps it in the address, so that a link shows what was on the screen."""

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from routeviz.plots.likeness import plot_similarity as plot_similarity
     from routeviz.plots.likeness import route_clusters as route_clusters
     from routeviz.plots.likeness import route_similarity as route_similarity
+    from routeviz.plots.saving import render_figure as render_figure
     from routeviz.plots.saving import save_figure as save_figure
+    from routeviz.plots.sheet import Sheet as Sheet
     from routeviz.plots.usage import plot_activations as plot_activations
     from routeviz.plots.usage import plot_training_activations as plot_training_activations
     from routeviz.plots.usage import plot_usage as plot_usage
@@ -44,6 +46,8 @@ _HOME = {
     "plot_similarity": "likeness",
     "route_clusters": "likeness",
     "route_similarity": "likeness",
+    "Sheet": "sheet",
+    "render_figure": "saving",
     "save_figure": "saving",
 }
 

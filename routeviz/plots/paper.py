@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache, singledispatch
 from pathlib import Path
+from threading import Lock
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
@@ -49,6 +53,8 @@ _SYMBOLS = {"circle": "o", "square": "s", "diamond": "D", "triangle": "^", "cros
 _DASHES = {"solid": "-", "dash": (0, (4, 2)), "dot": (0, (1, 1.6)), "dashdot": (0, (5, 1.6, 1, 1.6))}
 _ANCHORS = {"left": "left", "middle": "center", "right": "right"}
 _SHADES = LinearSegmentedColormap.from_list("routeviz", ["#e3e8ec", *RAMP])
+# Style and fonts are matplotlib's, one for all threads.
+_LOCK = Lock()
 _OTHER_SCRIPTS = (
     *("Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans", "Hiragino Sans", "PingFang SC", "Yu Gothic"),
     *("Microsoft YaHei", "Malgun Gothic", "WenQuanYi Zen Hei", "IPAGothic", "Arial Unicode MS"),
@@ -62,7 +68,14 @@ def _families() -> list[str]:
     return ["DejaVu Sans", *(name for name in _OTHER_SCRIPTS if name in installed)]
 
 
-def draw(sheet: Sheet, *, ax: Axes | Sequence[Axes] | None, width: float) -> Axes | np.ndarray:
+def _figure(**options: object) -> Figure:
+    """A figure that pyplot knows nothing of: it needs no closing, and no main thread."""
+    return FigureCanvasAgg(Figure(**options)).figure
+
+
+def draw(
+    sheet: Sheet, *, ax: Axes | Sequence[Axes] | None, width: float, new: Callable[..., Figure] = plt.figure
+) -> Axes | np.ndarray:
     """Draw a sheet.
 
     Parameters
@@ -72,6 +85,8 @@ def draw(sheet: Sheet, *, ax: Axes | Sequence[Axes] | None, width: float) -> Axe
         One for each panel.
     width : float
         Of a new figure, in inches.
+    new : function
+        What makes one.
 
     Returns
     -------
@@ -86,7 +101,7 @@ def draw(sheet: Sheet, *, ax: Axes | Sequence[Axes] | None, width: float) -> Axe
         panels = list(sheet.panels)
         legend = sheet.named
         if ax is None:
-            axes = _new_axes(sheet, width)
+            axes = _new_axes(sheet, new, width)
         else:
             axes = list(np.ravel(np.array(ax, dtype=object)))
             if len(axes) != len(panels) or not all(isinstance(one, Axes) for one in axes):
@@ -103,16 +118,30 @@ def save(axes: Axes | np.ndarray, path: str | Path, *, formats: Sequence[str] = 
     """Write the figure of some axes, fonts embedded; see `routeviz.plots.save_figure`."""
     figure = np.ravel(np.array(axes, dtype=object))[0].figure
     files = [Path(path).with_name(f"{Path(path).name}.{suffix}") for suffix in formats]
-    metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
-    with mpl.rc_context(OUTPUT):
-        for file, suffix in zip(files, formats, strict=True):
-            figure.savefig(file, format=suffix, dpi=dpi, metadata=metadata.get(suffix))
+    for file, suffix in zip(files, formats, strict=True):
+        _write(figure, file, suffix, dpi)
     return files
 
 
-def _new_axes(sheet: Sheet, width: float) -> list[Axes]:
+def render(sheet: Sheet, *, formats: Sequence[str], width: float, dpi: int) -> dict[str, bytes]:
+    """Draw a sheet once and give its files, by format; see `routeviz.plots.render_figure`."""
+    with _LOCK:
+        figure = np.ravel(draw(sheet, ax=None, width=width, new=_figure))[0].figure
+        files = {suffix: io.BytesIO() for suffix in formats}
+        for suffix, file in files.items():
+            _write(figure, file, suffix, dpi)
+    return {suffix: file.getvalue() for suffix, file in files.items()}
+
+
+def _write(figure: Figure, file: Path | io.BytesIO, suffix: str, dpi: int) -> None:
+    metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
+    with mpl.rc_context(OUTPUT):
+        figure.savefig(file, format=suffix, dpi=dpi, metadata=metadata.get(suffix))
+
+
+def _new_axes(sheet: Sheet, new: Callable[..., Figure], width: float) -> list[Axes]:
     heights = [max(panel.height for panel in row) for row in sheet.rows]
-    figure = plt.figure(figsize=(width, sum(heights)), layout="constrained", facecolor="white")
+    figure = new(figsize=(width, sum(heights)), layout="constrained", facecolor="white")
     columns = math.lcm(*(len(row) for row in sheet.rows))
     grid = figure.add_gridspec(len(heights), columns, height_ratios=heights)
     axes = []

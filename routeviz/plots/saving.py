@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from routeviz.errors import InputError
+from routeviz.plots.sheet import Sheet
+from routeviz.plots.style import inches
 
 FORMATS = ("pdf", "svg", "png")
 
@@ -37,11 +39,40 @@ def save_figure(figure: Any, path: str | Path, *, formats: Sequence[str] = FORMA
     InputError
         If a format is unknown.
     """
-    if isinstance(formats, str):
-        formats = (formats,)
-    if unknown := [name for name in formats if name not in FORMATS]:
-        raise InputError(f"unknown format {unknown[0]!r}; valid: {', '.join(FORMATS)}")
+    formats = _known(formats)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     if type(figure).__module__.startswith("plotly."):
         return import_module("routeviz.plots.screen").save(figure, path)
     return import_module("routeviz.plots.paper").save(figure, path, formats=formats, dpi=dpi)
+
+
+def render_figure(
+    sheet: Sheet, *, formats: Sequence[str] = FORMATS, width: str | float | None = None, dpi: int = 300
+) -> dict[str, bytes]:
+    """Draw a description for paper and give its files; it needs no display, and works on any thread.
+
+    Parameters
+    ----------
+    sheet : Sheet
+        What ``plot_*.describe(...)`` gives.
+    formats : sequence of str
+        As of `save_figure`.
+    width : str or float, optional
+        ``"column"`` (3.25 in), ``"text"`` (6.875 in) or inches; by default the sheet's own.
+    dpi : int
+        Of PNG, and of pictures inside PDF and SVG.
+
+    Returns
+    -------
+    dict of str to bytes
+        The file of each format.
+    """
+    draw = import_module("routeviz.plots.paper").render
+    return draw(sheet, formats=_known(formats), width=inches(sheet.width if width is None else width), dpi=dpi)
+
+
+def _known(formats: Sequence[str]) -> tuple[str, ...]:
+    formats = (formats,) if isinstance(formats, str) else tuple(formats)
+    if unknown := [name for name in formats if name not in FORMATS]:
+        raise InputError(f"unknown format {unknown[0]!r}; valid: {', '.join(FORMATS)}")
+    return formats

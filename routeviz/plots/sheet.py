@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 
 NOTHING = np.zeros(0)
 """The place of a mark that only the legend shows."""
@@ -149,10 +150,14 @@ class Panel:
 
 @dataclass(frozen=True)
 class Sheet:
-    """Panels in rows; the panels of a row share its width. ``width`` is a preset or inches."""
+    """Panels in rows; the panels of a row share its width.
+
+    ``width`` is a preset or inches. ``data`` is what the marks were made from, where they do not say it themselves.
+    """
 
     rows: tuple[tuple[Panel, ...], ...]
     width: str | float = "column"
+    data: pd.DataFrame | None = field(default=None, compare=False, repr=False)
 
     @property
     def panels(self) -> Iterator[Panel]:
@@ -165,3 +170,45 @@ class Sheet:
         marks = (mark for panel in self.panels for mark in panel.marks)
         named = [mark for mark in marks if isinstance(mark, Line | Dots | Rule) and mark.name]
         return list({mark.name: mark for mark in reversed(named)}.values())[::-1]
+
+    def table(self) -> pd.DataFrame:
+        """The numbers of the figure: ``data``, or else a row for each point, bar, cell and rule that is drawn.
+
+        The columns of such a row: ``panel`` (from 1), ``title``, ``mark``, and what the kind of mark has of ``name``,
+        ``x``, ``y``, ``width`` (of a bar), ``value`` and ``text``.
+        """
+        if self.data is not None:
+            return self.data
+        parts = [
+            pd.DataFrame({"panel": number, "title": panel.title, "mark": type(mark).__name__.lower(), **columns})
+            for number, panel in enumerate(self.panels, start=1)
+            for mark in panel.marks
+            if len((columns := _numbers(mark)).get("x", ()))
+        ]
+        columns = ["panel", "title", "mark", "name", "x", "y", "width", "value", "text"]
+        if not parts:
+            return pd.DataFrame(columns=columns[:3])
+        found = pd.concat(parts, ignore_index=True)
+        told = [name for name in columns if name in found and not found[name].isin(["", np.nan]).all()]
+        return found[told]
+
+
+def _numbers(mark: Mark) -> dict[str, object]:
+    """What a mark shows, as columns; nothing for what only frames or explains the rest."""
+    match mark:
+        case Line():
+            return {"name": mark.name, "x": mark.x, "y": mark.y}
+        case Dots():
+            return {"name": mark.name, "x": mark.x, "y": mark.y, "text": list(mark.texts) or ""}
+        case Hover():
+            return {"x": mark.x, "y": mark.y, "text": list(mark.texts)}
+        case Bars():
+            return {"x": mark.edges[:-1], "width": np.diff(mark.edges), "y": mark.heights}
+        case Rule():
+            return {"name": mark.name, "x": [mark.x]}
+        case Grid():
+            y, x = np.indices(mark.values.shape).reshape(2, -1)
+            texts = "" if mark.texts is None else mark.texts.ravel()
+            return {"name": mark.label, "x": x, "y": y, "value": mark.values.ravel(), "text": texts}
+        case _:
+            return {}

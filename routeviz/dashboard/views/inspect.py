@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from routeviz.dashboard import caches, components, detail, pictures, state
+from routeviz.dashboard import caches, components, detail, exports, pictures, state
 from routeviz.dashboard.chooser import choose_collection, choose_image
 from routeviz.dashboard.collection import Collection
 from routeviz.dashboard.components import Figure
 from routeviz.dashboard.words import UNKNOWN, WORDS, percent, plain, short
 from routeviz.errors import DatasetError, RoutevizError
+from routeviz.plots import Sheet, plot_route
 from routeviz.space import Route
 
 LATTICE = "inspect_lattice"
@@ -39,12 +40,27 @@ def image_view(collection: Collection, convention: str) -> None:
     left, right = st.columns([3, 1], gap="medium")
     with right:
         show_classes(collection, facts)
+        exports.offer(lambda: describe(collection, row, route), key="inspect", name=f"Route of {facts['id']}")
     given, computed = left.columns([2, 1])
     with given:
         shape = show_given(collection, row, facts)
     # Last, so that nothing waits for it.
     with computed:
         show_segmentation(collection, row, shape)
+
+
+def describe(collection: Collection, row: int, route: Route) -> Sheet:
+    """The route below the image, its label and its segmentation, as far as they are at hand."""
+    sample, result = collection.sample(row), collection.run(row)
+    names = list(collection.class_names)
+    return plot_route.describe(
+        route,
+        image=None if sample is None else sample.image,
+        label=None if sample is None else sample.label,
+        prediction=None if result is None else result.prediction,
+        class_names=names,
+        class_colors=pictures.palette(len(names), collection.class_colors)[: len(names)].tolist(),
+    )
 
 
 @st.fragment
