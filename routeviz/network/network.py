@@ -15,7 +15,7 @@ from routeviz.network.cell import GATE_BIAS, Cell
 from routeviz.network.config import NetworkConfig
 from routeviz.network.decoder import Decoder
 from routeviz.network.forcing import RouteLike, forced_gates
-from routeviz.network.inbox import Inbox, take
+from routeviz.network.inbox import Inbox, Passage, take
 from routeviz.space import OPEN_THRESHOLD, STATES, Route
 
 
@@ -90,31 +90,43 @@ class RoutingNetwork(nn.Module):
         InputError
             If the images have another shape, or the route does not fit the space or the network.
         """
-        if images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape:
-            raise InputError(f"images of shape {tuple(images.shape)}; a batch (N, 3, H, W) is needed")
         if self.training and route is not None:
             raise InputError("a route can be forced at inference only; call net.eval() first")
-        height, width = images.shape[-2:]
-        padded_height, padded_width = self.padded_size((height, width))
-        x = F.pad(images, (0, padded_width - width, 0, padded_height - height))
-        forced = forced_gates(route, self.space, len(x), self.fixed_gates)
-        if self.training and forced is None:
-            logits, gates = self._forward_dense(x)
+        passage = self.start(images)
+        if self.training and self.fixed_gates is None:
+            self._advance_dense(passage)
         else:
-            logits, gates = self._forward_sparse(x, forced)
-        return NetworkOutput(logits[..., :height, :width], gates)
+            self.advance(passage, route)
+        return self.finish(passage)
 
-    def _forward_sparse(self, x: Tensor, forced: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Each cell and path on the images that use it."""
-        space, size = self.space, tuple(x.shape[-2:])
-        x = self.stem(x)  # (N, C, H/4, W/4)
+    def start(self, images: Tensor) -> Passage:
+        """Pad a batch and run the stem: ``(N, 3, H, W)`` to a passage that stands before layer 0.
+
+        A forward pass is ``start``, ``advance`` and ``finish``. Taken apart, it can stop before any layer, be kept
+        there (:meth:`Passage.fork`), and go on again under another route.
+        """
+        if images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape:
+            raise InputError(f"images of shape {tuple(images.shape)}; a batch (N, 3, H, W) is needed")
+        height, width = images.shape[-2:]
+        size = padded_height, padded_width = self.padded_size((height, width))
+        x = self.stem(F.pad(images, (0, padded_width - width, 0, padded_height - height)))  # (N, C, H/4, W/4)
         boxes = self._inboxes(x, size)
         boxes[0].add(torch.arange(len(x), device=x.device), x)
-        gates = x.new_full((len(x), space.n_paths), torch.nan, dtype=torch.float32)
-        forced = None if forced is None else forced.to(x.device)
+        gates = x.new_full((len(x), self.space.n_paths), torch.nan, dtype=torch.float32)
+        return Passage(boxes, gates, image_size=(height, width), padded_size=size)
 
-        for index, cell in enumerate(self.cells):
-            paths = space.paths_from(index)
+    def advance(self, passage: Passage, route: RouteLike | None = None, *, until: int | None = None) -> None:
+        """Run layers ``passage.layer`` to ``until`` (excluded; by default all that are left), sparsely and in place.
+
+        ``route`` is that of :meth:`forward`; what it says of layers that have run has no effect any more.
+        """
+        space, boxes, gates = self.space, passage.boxes, passage.gates
+        until = space.layers + 1 if until is None else until
+        forced = forced_gates(route, space, len(gates), self.fixed_gates)
+        forced = None if forced is None else forced.to(gates.device)
+
+        for index in range(*self._cells_between(passage.layer, until)):
+            cell, paths = self.cells[index], space.paths_from(index)
             images = boxes[index].reached.nonzero().flatten()
             if len(images) == 0:
                 continue
@@ -147,15 +159,20 @@ class RoutingNetwork(nn.Module):
                         box.add(take(images, senders), y * take(alphas, senders)[:, offset, None, None, None])
                 if len(asleep) and space.passes[path]:
                     box.add(take(images, asleep), take(x, asleep))
-        return self.decoder(boxes[space.n_cells :], size), gates
+        passage.layer = max(passage.layer, until)
 
-    def _forward_dense(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Every cell and path on the whole batch; a closed cell adds its input to keep."""
-        space, size = self.space, tuple(x.shape[-2:])
-        x = self.stem(x)  # (N, C, H/4, W/4)
-        boxes = self._inboxes(x, size)
-        everyone = torch.arange(len(x), device=x.device)
-        boxes[0].add(everyone, x)
+    def finish(self, passage: Passage) -> NetworkOutput:
+        """Decode a passage that all layers have run on; it is used up. Raises InputError where layers are left."""
+        if passage.layer <= self.space.layers:
+            raise InputError(f"layers {passage.layer} to {self.space.layers} have not run; advance the passage first")
+        logits = self.decoder(passage.boxes[self.space.n_cells :], passage.padded_size)
+        height, width = passage.image_size
+        return NetworkOutput(logits[..., :height, :width], passage.gates)
+
+    def _advance_dense(self, passage: Passage) -> None:
+        """Run every cell and path on the whole batch; a closed cell adds its input to keep."""
+        space, boxes = self.space, passage.boxes
+        everyone = torch.arange(len(passage.gates), device=passage.gates.device)
         gates = []
         for index, cell in enumerate(self.cells):
             x = boxes[index].features(everyone)
@@ -168,12 +185,17 @@ class RoutingNetwork(nn.Module):
                 if space.passes[path]:
                     y = y + x * closed[:, None, None, None]
                 boxes[self._leads_to[path]].add(everyone, y)
-        return self.decoder(boxes[space.n_cells :], size), torch.cat(gates, dim=1)
+        passage.gates, passage.layer = torch.cat(gates, dim=1), space.layers + 1
+
+    def _cells_between(self, first: int, last: int) -> tuple[int, int]:
+        """Positions of the first cell of layer `first` and of layer `last`."""
+        return tuple(np.searchsorted(self.space.cells.layer, (first, last)).tolist())
 
     def _inboxes(self, x: Tensor, size: tuple[int, int]) -> list[Inbox]:
         """Empty inboxes of all cells, then of the decoder's scales, finest first."""
         shapes = [(len(x), channels, size[0] // stride, size[1] // stride) for channels, stride in self._cell_shapes]
-        return [Inbox(shape, x) for shape in shapes + shapes[-self.space.scales :]]
+        like = x.new_empty(0)  # so that no inbox keeps the stem's features alive
+        return [Inbox(shape, like) for shape in shapes + shapes[-self.space.scales :]]
 
     def padded_size(self, image_size: tuple[int, int]) -> tuple[int, int]:
         """(H, W) padded, bottom and right, to multiples of the coarsest stride (32)."""
