@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import cache
+from types import CodeType
 
 import streamlit as st
 from PIL import Image, ImageDraw
 
 from routeviz.dashboard import state
+from routeviz.dashboard.links import file_of
 from routeviz.dashboard.words import plain
 from routeviz.errors import RoutevizError
 
@@ -17,7 +19,8 @@ _ICON = ((8, 8), (24, 8), (24, 24))
 # Streamlit's wide layout leaves a sixth of a small screen empty.
 _STYLE = "<style>.stMainBlockContainer { padding: 3.6rem 2rem 2rem; }</style>"
 
-VIEWS = Path(__file__).parent / "views"
+PAGES = (("inspect", "Inspect", "search"),)
+"""Views in the order of the navigation: as in the address, title, icon; the first is shown without an address."""
 
 
 @st.cache_resource
@@ -31,14 +34,25 @@ def icon() -> Image.Image:
     return picture
 
 
+@cache
+def code_of(view: str) -> CodeType:
+    """What a view's file runs."""
+    return compile(file_of(view).read_bytes(), str(file_of(view)), "exec")
+
+
 def main() -> None:
     """Draw the page that the address asks for."""
     st.set_page_config(page_title="routeviz", page_icon=icon(), layout="wide", initial_sidebar_state=250)
     st.html(_STYLE)
-    pages = [st.Page(VIEWS / "inspect.py", title="Inspect", icon=":material/search:", url_path="inspect", default=True)]
+    pages = [
+        st.Page(file_of(view), title=title, icon=f":material/{icon}:", url_path=view, default=view == PAGES[0][0])
+        for view, title, icon in PAGES
+    ]
     page = st.navigation(pages, position="top")
     st.session_state[state.VIEW] = page.url_path
     try:
-        page.run()
+        # Not page.run(): widgets that several views have in common must be the same ones to streamlit, or their values
+        # are lost on the way from one view to the next, and so are their parameters in the address.
+        exec(code_of(page.url_path or PAGES[0][0]), {"__name__": "__main__"})
     except RoutevizError as error:
         st.error(plain(error), icon=":material/error:")
