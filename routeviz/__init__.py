@@ -46,9 +46,12 @@ if TYPE_CHECKING:
     from routeviz.plots import plot_training_activations as plot_training_activations
     from routeviz.plots import plot_training_budget as plot_training_budget
     from routeviz.plots import plot_usage as plot_usage
+    from routeviz.plots import render_figure as render_figure
     from routeviz.plots import route_clusters as route_clusters
     from routeviz.plots import route_similarity as route_similarity
     from routeviz.plots import save_figure as save_figure
+    from routeviz.plots import scale_groups as scale_groups
+    from routeviz.plots import static_macs as static_macs
     from routeviz.routelog import LogWriter as LogWriter
     from routeviz.routelog import RouteLog as RouteLog
     from routeviz.routelog import load_log as load_log
@@ -99,9 +102,12 @@ _ROOMS = {
         "plot_training_activations",
         "plot_training_budget",
         "plot_usage",
+        "render_figure",
         "route_clusters",
         "route_similarity",
         "save_figure",
+        "scale_groups",
+        "static_macs",
     ),
     "routelog": ("LogWriter", "RouteLog", "load_log"),
     "space": (

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from routeviz.plots.expense import plot_accuracy as plot_accuracy
     from routeviz.plots.expense import plot_macs as plot_macs
     from routeviz.plots.expense import plot_training_budget as plot_training_budget
+    from routeviz.plots.grouping import scale_groups as scale_groups
     from routeviz.plots.lattices import group_routes as group_routes
     from routeviz.plots.lattices import plot_architectures as plot_architectures
     from routeviz.plots.lattices import plot_route as plot_route
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from routeviz.plots.saving import render_figure as render_figure
     from routeviz.plots.saving import save_figure as save_figure
     from routeviz.plots.sheet import Sheet as Sheet
+    from routeviz.plots.statics import static_macs as static_macs
     from routeviz.plots.usage import plot_activations as plot_activations
     from routeviz.plots.usage import plot_training_activations as plot_training_activations
     from routeviz.plots.usage import plot_usage as plot_usage
@@ -47,6 +49,8 @@ _HOME = {
     "route_clusters": "likeness",
     "route_similarity": "likeness",
     "Sheet": "sheet",
+    "scale_groups": "grouping",
+    "static_macs": "statics",
     "render_figure": "saving",
     "save_figure": "saving",
 }

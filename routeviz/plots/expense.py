@@ -87,7 +87,10 @@ def plot_macs(
         axis = Axis("", tuple(enumerate(order)), (-0.6, len(order) - 0.4))
         panels.append(Panel((dots,), "static architectures", Axis(label, ends=ends), axis, 0.6 + 0.13 * len(order)))
         panels[-2] = Panel(**{**vars(panels[-2]), "x": Axis("", ends=ends)})
-    return Sheet(tuple((panel,) for panel in panels))
+    parts = [log.facts("id").assign(log=name, macs=log.facts(column)[column]) for name, log in logs.items()]
+    parts.append(pd.DataFrame({"log": "static architecture", "id": list(marks), "macs": list(marks.values())}))
+    data = pd.concat(parts if marks else parts[:-1], ignore_index=True)[["log", "id", "macs"]]
+    return Sheet(tuple((panel,) for panel in panels), data=data)
 
 
 @figure
@@ -134,7 +137,8 @@ def plot_accuracy(networks: pd.DataFrame, *, convention: str = "conv", title: st
                     2.4,
                 ),
             ),
-        )
+        ),
+        data=table.assign(front=np.isin(np.arange(len(table)), chosen)),
     )
 
 

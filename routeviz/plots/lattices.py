@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from routeviz.errors import InputError
 from routeviz.plots.figure import figure
+from routeviz.plots.grouping import labels_by
 from routeviz.plots.sheet import BARE, NOTHING, Axis, Box, Dots, Hover, Line, Mark, Note, Panel, Picture, Sheet
-from routeviz.plots.style import DIFFERENCE, FAINT, INK, RAMP, SOFT, THEME, plain, series
+from routeviz.plots.style import DIFFERENCE, FAINT, INK, RAMP, SOFT, THEME, count_images, plain, series
 from routeviz.routelog import RouteLog
 from routeviz.space import Route, RoutingSpace, architectures, open_paths
 from routeviz.space.drawing import MARKS, PASSED, RAMP_STEPS, THICK, THIN, lattice_data
@@ -48,7 +50,7 @@ def plot_space(space: RoutingSpace, *, title: str = "") -> Sheet:
     cells = [(cell["x"], cell["y"]) for cell in data["cells"]]
     x, y = np.array(cells, float).T
     marks.append(Dots(x, y, INK, size=13, filled=False, name="cell", texts=tuple(data["cell_text"])))
-    return Sheet(((_panel(data, marks, title),),))
+    return Sheet(((_panel(data, marks, title),),), data=_data(space, {}))
 
 
 @figure
@@ -98,12 +100,13 @@ def plot_route(
     )
     lattice = _route_panel(route, route.name if title is None else title)
     lattice = replace(lattice, marks=lattice.marks + key)
-    return Sheet(((tuple(pictures),) if pictures else ()) + ((lattice,),), "text")
+    rows = ((tuple(pictures),) if pictures else ()) + ((lattice,),)
+    return Sheet(rows, "text", _data(route.space, {"activation": route}).assign(open=route.open))
 
 
 @figure
 def plot_route_differences(
-    routes: RouteLog | Mapping[str, Route], *, by: str = "scale_class", share: float = 0.5
+    routes: RouteLog | Mapping[str, Route], *, by: str | Sequence[object] = "scale_class", share: float = 0.5
 ) -> Sheet:
     """Draw the routes of several groups of images, one lattice each, with their differences in red.
 
@@ -111,8 +114,10 @@ def plot_route_differences(
     ----------
     routes : RouteLog, or mapping of name to Route
         Of a log, the routes of its groups: see `group_routes`.
-    by, share : str, float
-        For a log: the column that groups its images, and the share of a group's images that opens its paths.
+    by : str or sequence
+        For a log: the column that groups its images, or a label for each image.
+    share : float
+        For a log: the share of a group's images that opens its paths.
     """
     routes = group_routes(routes, by=by, share=share) if isinstance(routes, RouteLog) else dict(routes)
     if not routes:
@@ -136,7 +141,7 @@ def plot_route_differences(
             ),
         ]
         panels.append(_panel(data, [*marks, *_cells(data)], f"{plain(name, 24)}: {int(here.sum())} paths open"))
-    return Sheet(tuple((panel,) for panel in _stacked(panels)))
+    return Sheet(tuple((panel,) for panel in _stacked(panels)), data=_data(spaces.pop(), routes))
 
 
 @figure
@@ -165,17 +170,18 @@ def plot_architectures(space: RoutingSpace, *, names: Sequence[str] | None = Non
         tuple(replace(p, y=replace(p.y, label=p.y.label if i == 0 else "")) for i, p in enumerate(row)) for row in rows
     ]
     rows = [tuple(replace(p, x=replace(p.x, label="")) for p in row) for row in rows[:-1]] + rows[-1:]
-    return Sheet(tuple(rows), "text" if columns > 1 else "column")
+    shown = {known[name].name: known[name] for name in names}
+    return Sheet(tuple(rows), "text" if columns > 1 else "column", _data(space, shown))
 
 
-def group_routes(log: RouteLog, *, by: str = "scale_class", share: float = 0.5) -> dict[str, Route]:
+def group_routes(log: RouteLog, *, by: str | Sequence[object] = "scale_class", share: float = 0.5) -> dict[str, Route]:
     """Return for each group of a log's images the route of the paths that enough of them open.
 
     Parameters
     ----------
     log : RouteLog
-    by : str
-        Column that groups the images.
+    by : str or sequence
+        Column that groups the images, or a label for each image.
     share : float
         A path is open where at least this share of the group's images opens it; its activation is their mean.
 
@@ -184,16 +190,16 @@ def group_routes(log: RouteLog, *, by: str = "scale_class", share: float = 0.5) 
     dict of str to Route
         Sorted by name, which tells the number of images.
     """
-    column = log.facts(by)[by]
+    column = labels_by(log, by)
     routes = {}
-    for value in sorted(column.dropna().unique(), key=str):
+    for value in sorted(column.dropna().unique()):
         rows = np.flatnonzero(column == value)
         gates = np.nan_to_num(log.gates[rows])
         opened = open_paths(log.space, gates)
         mean = np.where(
             opened.mean(axis=0) >= share, (gates * opened).sum(axis=0) / np.maximum(opened.sum(axis=0), 1), 0
         )
-        routes[f"{value} ({len(rows)} images)"] = Route(log.space, np.minimum(mean, 1), name=str(value))
+        routes[f"{value} ({count_images(len(rows))})"] = Route(log.space, np.minimum(mean, 1), name=value)
     return routes
 
 
@@ -203,6 +209,11 @@ def picture(pixels: np.ndarray, title: str, *, height: float = 1.3) -> Panel:
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
         raise InputError(f"an image of shape {pixels.shape} and {pixels.dtype}; give (H, W, 3) uint8 RGB")
     return Panel((Picture(pixels),), title, BARE, BARE, height, frame=False)
+
+
+def _data(space: RoutingSpace, routes: Mapping[str, Route]) -> pd.DataFrame:
+    """One row a path, with its activation on each route."""
+    return space.paths.assign(**{name: route.activations for name, route in routes.items()})
 
 
 def _painted(classes: np.ndarray, colours: Sequence[Sequence[int]], what: str) -> np.ndarray:

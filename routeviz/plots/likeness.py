@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from sklearn.cluster import KMeans
 
 from routeviz.errors import InputError
 from routeviz.plots.figure import figure
+from routeviz.plots.grouping import labels_by
 from routeviz.plots.lattices import picture
 from routeviz.plots.sheet import Axis, Dots, Grid, Labels, Panel, Sheet
 from routeviz.plots.style import INK, plain, series
@@ -23,14 +24,14 @@ MOST_IMAGES = 2_000
 
 
 @figure
-def plot_similarity(logs: RouteLog | Mapping[str, RouteLog], *, by: str = "scale_class") -> Sheet:
+def plot_similarity(logs: RouteLog | Mapping[str, RouteLog], *, by: str | Sequence[object] = "scale_class") -> Sheet:
     """Draw how alike the routes of groups of images are, as a matrix.
 
     Parameters
     ----------
     logs : RouteLog, or mapping of name to RouteLog
         Several logs are the groups themselves, such as datasets.
-    by : str
+    by : str or sequence
         How to group one log: see `route_similarity`.
     """
     table = route_similarity(logs, by=by)
@@ -44,16 +45,15 @@ def plot_similarity(logs: RouteLog | Mapping[str, RouteLog], *, by: str = "scale
         ticks = tuple((at, f"{at + 1} {name}") for at, name in ticks)
     grid = Grid(table.to_numpy(), "similarity", low, 1.0, n <= 11, words)
     axes = Axis("", numbers), Axis("", ticks, (n - 0.5, -0.5))
-    return Sheet(
-        ((Panel((grid,), "Weighted Jaccard similarity of routes", *axes, max(1.5, 0.5 + 0.2 * n), frame=False),),)
-    )
+    panel = Panel((grid,), "Weighted Jaccard similarity of routes", *axes, max(1.5, 0.5 + 0.2 * n), frame=False)
+    return Sheet(((panel,),), data=table.rename_axis("group").reset_index())
 
 
 @figure
 def plot_embedding(
     log: RouteLog,
     *,
-    by: str | None = None,
+    by: str | Sequence[object] | None = None,
     clusters: int = 3,
     pictures: Callable[[str], np.ndarray] | None = None,
 ) -> Sheet:
@@ -62,8 +62,8 @@ def plot_embedding(
     Parameters
     ----------
     log : RouteLog
-    by : str, optional
-        Column that gives the points their colours and symbols; by default their cluster.
+    by : str or sequence, optional
+        Column that gives the points their colours and symbols, or a label for each image; by default their cluster.
     clusters : int
         Number of clusters (k-means on all activations), never more than there are different routes.
     pictures : function of str to ndarray (H, W, 3) uint8, optional
@@ -75,7 +75,7 @@ def plot_embedding(
     groups = (
         np.array([f"cluster {index + 1}" for index in cluster])
         if by is None
-        else log.facts(by)[by].astype(object).where(lambda c: c.notna(), "unknown").astype(str).to_numpy()[found.rows]
+        else labels_by(log, by).fillna("unknown").to_numpy()[found.rows]
     )
     marks: list = []
     for index, group in enumerate(sorted(set(groups))):
@@ -99,19 +99,22 @@ def plot_embedding(
                 for i, at in enumerate(typical)
             )
         )
-    return Sheet(tuple(rows))
+    data = pd.DataFrame({"id": ids, "group": groups, "component_1": xy[:, 0], "component_2": xy[:, 1]})
+    return Sheet(tuple(rows), data=data.assign(cluster=cluster + 1, typical=np.isin(np.arange(len(ids)), typical)))
 
 
-def route_similarity(logs: RouteLog | Mapping[str, RouteLog], *, by: str = "scale_class") -> pd.DataFrame:
+def route_similarity(
+    logs: RouteLog | Mapping[str, RouteLog], *, by: str | Sequence[object] = "scale_class"
+) -> pd.DataFrame:
     """Compare the routes of groups of images, pair by pair.
 
     Parameters
     ----------
     logs : RouteLog, or mapping of name to RouteLog
         Several logs, over one space, are the groups themselves.
-    by : str
-        A column of one log; or ``"classes"``: the images that hold each class (its ``objects_count_`` is above 0), in
-        which one image may stand in several groups.
+    by : str or sequence
+        A column of one log; a label for each of its images; or ``"classes"``: the images that hold each class (its
+        ``objects_count_`` is above 0), in which one image may stand in several groups.
 
     Returns
     -------
@@ -133,7 +136,7 @@ def route_similarity(logs: RouteLog | Mapping[str, RouteLog], *, by: str = "scal
     else:
         groups = {name: (0, rows) for name, rows in _groups(first, by).items()}
     if not groups:
-        raise InputError(f"no image has a value for {by!r}; choose another column")
+        raise InputError(f"no image has a group by {by!r}; choose another column")
     each = list(logs.values())
     picks = {name: (log, _sample(rows)) for name, (log, rows) in groups.items()}
     values = {name: _activations(each[log], rows) for name, (log, rows) in picks.items()}
@@ -190,15 +193,15 @@ def route_clusters(log: RouteLog, *, clusters: int = 3) -> Clusters:
     return Clusters(rows, centred @ axes, explained, np.argsort(order)[fit.labels_], np.array(typical))
 
 
-def _groups(log: RouteLog, by: str) -> dict[str, np.ndarray]:
-    if by == "classes":
+def _groups(log: RouteLog, by: str | Sequence[object]) -> dict[str, np.ndarray]:
+    if isinstance(by, str) and by == "classes":
         prefix = "objects_count_"
         names = [name for name in log.columns if name.startswith(prefix)]
         table = log.facts(*names) if names else pd.DataFrame()
         found = {name.removeprefix(prefix): np.flatnonzero(table[name].to_numpy(float) > 0) for name in names}
     else:
-        column = log.facts(by)[by]
-        found = {str(value): np.flatnonzero(column == value) for value in sorted(column.dropna().unique(), key=str)}
+        column = labels_by(log, by)
+        found = {value: np.flatnonzero(column == value) for value in sorted(column.dropna().unique())}
     return {name: rows for name, rows in found.items() if len(rows)}
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from routeviz.errors import InputError
 from routeviz.plots.figure import figure
 from routeviz.plots.sheet import Axis, Grid, Line, Panel, Sheet
-from routeviz.plots.style import plain, series
+from routeviz.plots.style import count_images, plain, series
 from routeviz.routelog import RouteLog
 from routeviz.space import OPEN_THRESHOLD
 from routeviz.stats import path_usage, path_usage_by_layer
@@ -50,14 +50,14 @@ def plot_usage(log: RouteLog, *, values: tuple[str, ...] = ("activation", "open"
         panels.append(
             Panel(
                 (Grid(table.to_numpy(float), "", texts=np.array(words)),),
-                f"{title} ({_images(len(log))})",
+                f"{title} ({count_images(len(log))})",
                 Axis("layer", _layers(table.columns)),
                 Axis("", tuple(enumerate(rows)), (len(rows) - 0.5, -0.5)),
                 max(1.2, 0.55 + 0.13 * len(rows)),
                 frame=False,
             )
         )
-    return Sheet(tuple((panel,) for panel in panels), "column")
+    return Sheet(tuple((panel,) for panel in panels), data=path_usage(log)[["layer", "scale", "move", *values]])
 
 
 @figure
@@ -85,7 +85,7 @@ def plot_activations(logs: RouteLog | Mapping[str, RouteLog]) -> Sheet:
         panels.append(
             Panel(
                 (Grid(shares, "share of gates", high=np.ceil(high * 10) / 10, texts=words),),
-                f"{plain(name)} ({_images(n_images)})" if name else "",
+                f"{plain(name)} ({count_images(n_images)})" if name else "",
                 Axis("layer", _layers(range(shares.shape[1]))),
                 Axis("activation", ticks),
                 1.7,
@@ -166,10 +166,6 @@ def named(logs: RouteLog | Mapping[str, RouteLog]) -> dict[str, RouteLog]:
 
 def _bin(row: int) -> str:
     return "not open" if row == 0 else f"{(row - 1) / BINS:.2f} to {row / BINS:.2f}"
-
-
-def _images(n: int) -> str:
-    return "1 image" if n == 1 else f"{n:,} images"
 
 
 def _layers(layers, *, most: int = 9) -> tuple[tuple[float, str], ...]:

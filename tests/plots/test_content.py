@@ -49,7 +49,7 @@ def test_a_path_is_as_wide_as_its_activation_and_moves_differ_without_colour(sma
 def test_differences_are_counted_by_path(small):
     sheet = plots.plot_route_differences.describe(small)
     assert [panel.title for panel in sheet.panels] == [
-        "large (1 images): 2 paths open",
+        "large (1 image): 2 paths open",
         "small (2 images): 6 paths open",
     ]
     red = [mark for mark in marks(sheet, Line) if mark.name == "open here, not in all"]

@@ -1,0 +1,273 @@
+"""The twelve figures of a paper, each drawn from whatever is at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from routeviz.errors import InputError
+from routeviz.plots.expense import plot_accuracy, plot_macs, plot_training_budget
+from routeviz.plots.grouping import scale_groups
+from routeviz.plots.lattices import plot_architectures, plot_route, plot_route_differences, plot_space
+from routeviz.plots.likeness import plot_embedding, plot_similarity
+from routeviz.plots.sheet import Sheet
+from routeviz.plots.usage import plot_activations, plot_training_activations, plot_usage
+from routeviz.routelog import RouteLog
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """The images behind a log.
+
+    Attributes
+    ----------
+    sample : function of str to Sample
+        Image and label of an id; raises DatasetError where it cannot be read.
+    segment : function of ndarray (H, W, 3) uint8 to ndarray (H, W), optional
+        Class of each pixel, as the log's checkpoint gives it.
+    class_names, class_colors
+        Of labels and segmentation.
+    """
+
+    sample: Callable[[str], Any]
+    segment: Callable[[np.ndarray], np.ndarray] | None = None
+    class_names: Sequence[str] = ()
+    class_colors: Sequence[Sequence[int]] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """What figures can be drawn from; only the log is always there.
+
+    Attributes
+    ----------
+    log : RouteLog
+    name : str
+        What the log is called where several are drawn.
+    others : mapping of str to RouteLog
+        Further logs over the same space, such as of other budgets.
+    pictures : Pictures, optional
+    image : str
+        Id of the image whose route is drawn; the first one by default.
+    runs : mapping of str to list of dict
+        Metrics of training runs, as `routeviz.training.read_metrics` gives them; the first one made the log's network.
+    steps : function, optional
+        Gives the logs of that run's checkpoints over some images, by step.
+    convention : str
+        Of the MACs.
+    """
+
+    log: RouteLog
+    name: str = "log"
+    others: Mapping[str, RouteLog] = field(default_factory=dict)
+    pictures: Pictures | None = None
+    image: str = ""
+    runs: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    steps: Callable[[], Mapping[int, RouteLog]] | None = None
+    convention: str = "conv"
+
+    @property
+    def logs(self) -> RouteLog | dict[str, RouteLog]:
+        """The log, or all logs by name."""
+        return {self.name: self.log, **self.others} if self.others else self.log
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of the catalogue.
+
+    Attributes
+    ----------
+    name : str
+        Of its files.
+    title, caption : str
+    call : str
+        What draws it, with ``log`` for the route log.
+    describe : function of Material to Sheet
+        Raises InputError, saying what is missing, where it cannot be drawn.
+    """
+
+    name: str
+    title: str
+    caption: str
+    call: str
+    describe: Callable[[Material], Sheet]
+
+
+def _space(material: Material) -> Sheet:
+    return replace(plot_space.describe(material.log.space), width="text")
+
+
+def _route(material: Material) -> Sheet:
+    log, pictures = material.log, material.pictures
+    ids = log.facts("id")["id"].tolist()
+    if not ids:
+        raise InputError("a log without images; there is no route to draw")
+    if material.image and material.image not in ids:
+        raise InputError(f"the log has no image {material.image!r}; it has {len(ids)}, such as {ids[0]}")
+    route = log.route(ids.index(material.image) if material.image else 0)
+    if pictures is None:
+        return plot_route.describe(route)
+    sample = pictures.sample(route.name)
+    return plot_route.describe(
+        route,
+        image=sample.image,
+        label=sample.label if len(pictures.class_colors) else None,
+        prediction=pictures.segment(sample.image) if pictures.segment and len(pictures.class_colors) else None,
+        class_names=pictures.class_names,
+        class_colors=pictures.class_colors,
+    )
+
+
+def _macs(material: Material) -> Sheet:
+    marks: dict[str, int] = {}
+    with suppress(InputError):  # a space that holds no static architecture
+        marks = import_module("routeviz.plots.statics").static_macs(material.log, convention=material.convention)
+    return plot_macs.describe(material.logs, convention=material.convention, marks=marks)
+
+
+def _accuracy(material: Material) -> Sheet:
+    last = {
+        name: [line for line in lines if line.get("kind") == "evaluation" and line.get("miou") is not None][-1:]
+        for name, lines in material.runs.items()
+    }
+    rows = [
+        {"name": name, "macs": line["macs"][material.convention]["avg"], "miou": line["miou"]}
+        for name, lines in last.items()
+        for line in lines
+    ]
+    if not rows:
+        raise InputError("accuracy of networks needs their training runs, with an evaluation in each")
+    return plot_accuracy.describe(pd.DataFrame(rows), convention=material.convention)
+
+
+def _similarity(material: Material) -> Sheet:
+    if material.others:
+        return plot_similarity.describe(material.logs)
+    of_classes = any(name.startswith("objects_count_") for name in material.log.columns)
+    return plot_similarity.describe(material.log, by="classes" if of_classes else scale_groups(material.log))
+
+
+def _embedding(material: Material) -> Sheet:
+    by = None
+    with suppress(InputError):  # without scales, clusters have the colours
+        by = scale_groups(material.log)
+    pictures = material.pictures
+    shown = None if pictures is None else lambda name: pictures.sample(name).image
+    return plot_embedding.describe(material.log, by=by, pictures=shown)
+
+
+def _training_activations(material: Material) -> Sheet:
+    if material.steps is None:
+        raise InputError("activations along training need the run that made the checkpoint, and the log's pictures")
+    return plot_training_activations.describe(material.steps())
+
+
+def _training_budget(material: Material) -> Sheet:
+    if not material.runs:
+        raise InputError("costs along training need a training run")
+    return plot_training_budget.describe(material.runs)
+
+
+FIGURES = {
+    figure.name: figure
+    for figure in (
+        Figure(
+            "routing_space",
+            "Routing space",
+            "The routing space: candidate paths up, keep and down, told apart by dash.",
+            'rv.plot_space(log.space, width="text")',
+            _space,
+        ),
+        Figure(
+            "route",
+            "Route of one image",
+            "One image, its labels, its segmentation and its route.",
+            "rv.plot_route(log.route(0), image=image, label=label, prediction=prediction, class_names=names, "
+            "class_colors=colors)",
+            _route,
+        ),
+        Figure(
+            "route_differences",
+            "Routes by scale",
+            "Routes of images with small, large and both sizes of objects: the paths that at least half of a group's "
+            "images open. Red: what the groups do not share. Where the dataset does not name scales, they are thirds "
+            "of the images by the share of labelled pixels in small objects.",
+            "rv.plot_route_differences(log, by=rv.scale_groups(log))",
+            lambda m: plot_route_differences.describe(m.log, by=scale_groups(m.log)),
+        ),
+        Figure(
+            "architectures",
+            "Static architectures",
+            "Static architectures as fixed routes of the routing space.",
+            "rv.plot_architectures(log.space)",
+            lambda m: plot_architectures.describe(m.log.space),
+        ),
+        Figure(
+            "usage",
+            "Use of paths",
+            "Mean activation of each path, and share of images that open it, by layer, scale and move.",
+            "rv.plot_usage(log)",
+            lambda m: plot_usage.describe(m.log),
+        ),
+        Figure(
+            "activations",
+            "Distribution of activations",
+            "Distribution of the activations in each layer, over all images that reach their cells.",
+            "rv.plot_activations(log)",
+            lambda m: plot_activations.describe(m.logs),
+        ),
+        Figure(
+            "macs",
+            "MACs of images",
+            "MACs of the images' routes with average, maximum and minimum, above those of the static architectures in "
+            "the same network, without gates.",
+            "rv.plot_macs(log, marks=rv.static_macs(log))",
+            _macs,
+        ),
+        Figure(
+            "accuracy",
+            "Accuracy against MACs",
+            "mIoU of trained networks at their last evaluation, against their average MACs; the dashed line joins "
+            "those that no other beats in both.",
+            "rv.plot_accuracy(networks)",
+            _accuracy,
+        ),
+        Figure(
+            "similarity",
+            "Similarity of routes",
+            "Weighted Jaccard similarity of routes, mean over all pairs of different images of two groups.",
+            'rv.plot_similarity(log, by="classes")',
+            _similarity,
+        ),
+        Figure(
+            "embedding",
+            "Routes in two dimensions",
+            "Routes by the first two principal components of their activations, and the most typical image of each "
+            "of three clusters (k-means).",
+            "rv.plot_embedding(log, by=rv.scale_groups(log), pictures=image_of)",
+            _embedding,
+        ),
+        Figure(
+            "training_activations",
+            "Activations along training",
+            "Mean activation by layer, and share of open paths by move, at each checkpoint of a run.",
+            "rv.plot_training_activations(logs)",
+            _training_activations,
+        ),
+        Figure(
+            "training_budget",
+            "Expected and real MACs",
+            "Expected MACs, which the budget steers, and real MACs, which an image costs, along training.",
+            "rv.plot_training_budget(metrics)",
+            _training_budget,
+        ),
+    )
+}
+"""The figures by name, in the order of a paper."""
