@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,12 +46,10 @@ def command(log: Path, as_json: bool) -> None:
         click.echo(json.dumps(data, indent=2))
         return
     click.echo(f"{log}: {_origin(routes)}\n")
-    rows = [
-        (figure.name, _value(figure), figure.unit.removeprefix("share").strip(", "), figure.definition)
-        for figure in figures
-    ]
-    click.echo(columns([("figure", "value", "unit", "definition"), *rows], "<><<", wrap_last=True))
-    click.echo("\nCells: % of images for which the operation runs (layers across, scales down)\n")
+    for topic, about in groupby(figures, key=lambda figure: figure.topic):
+        rows = [(f.name, _value(f), f.unit.removeprefix("share").strip(", "), f.definition) for f in about]
+        click.echo(columns([(topic, "value", "unit", "definition"), *rows], "<><<", wrap_last=True) + "\n")
+    click.echo("Cells: % of images for which the operation runs (layers across, scales down)\n")
     cells = cells.pivot(index="scale", columns="layer", values="open")
     click.echo(_percentages(cells, [f"s{scale}" for scale in cells.index]))
     click.echo("\nPaths: % of images for which the path is open\n")

@@ -1,5 +1,6 @@
 """What a route log says about a network: usage, diversity, blindness, likeness and cost. Pure functions; no torch."""
 
+from routeviz.stats.dynamics import image_groups, mutual_information
 from routeviz.stats.nearest import (
     METRICS,
     Overlap,
@@ -17,6 +18,8 @@ __all__ = [
     "Overlap",
     "architecture_counts",
     "cell_usage",
+    "image_groups",
+    "mutual_information",
     "nearest_architecture",
     "overlap",
     "path_usage",

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import entropy
 
 from routeviz.routelog import RouteLog
+from routeviz.stats.dynamics import image_groups, mutual_information
 from routeviz.stats.usage import cell_usage, path_usage, route_counts
 
 MACS = {"macs_conv": "conv", "macs_fvcore": "fvcore", "macs_released": "released"}
 """Columns of a log that hold MACs, and their convention."""
 
 EXPECTED = "expected_macs_released"
+
+LEVEL = 0.05
+"""What a p-value is below where a path is said to tell something."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Figure:
         ``"images"``, ``"share"`` (0 to 1), ``"bits"``, ``"MACs, <convention>"`` and so on.
     definition : str
         What was counted, in words.
+    topic : str
+        What it is about; figures of one topic stand together.
     """
 
     key: str
@@ -39,6 +45,7 @@ class Figure:
     value: float
     unit: str
     definition: str
+    topic: str = ""
 
 
 def summary(log: RouteLog) -> list[Figure]:
@@ -58,7 +65,17 @@ def summary(log: RouteLog) -> list[Figure]:
     InputError
         If the log has no images.
     """
-    return [*_routes(log), *_paths(log), *_cells(log), *_macs(log)]
+    topics = {
+        "How dynamic is it?": (_routes, _paths, _information, _varying),
+        "What runs": (_cells,),
+        "What it costs": (_macs,),
+    }
+    return [
+        replace(figure, topic=topic)
+        for topic, parts in topics.items()
+        for describe in parts
+        for figure in describe(log)
+    ]
 
 
 def _routes(log: RouteLog) -> Iterator[Figure]:
@@ -76,7 +93,16 @@ def _routes(log: RouteLog) -> Iterator[Figure]:
         "effective number of routes",
         float(np.exp(entropy(counts))),
         "routes",
-        "exp of the Shannon entropy of the routes' frequencies: so many equally frequent routes would be as diverse",
+        "exp of the Shannon entropy of the routes' frequencies: so many equally frequent routes would be as diverse; "
+        "too low as long as new images take new routes",
+    )
+    yield Figure(
+        "new_route",
+        "next image on a new route",
+        float((counts == 1).sum() / len(log)),
+        "share",
+        "share of the images whose route no other image takes: the Good-Turing estimate of the chance that one more "
+        "image takes a route not seen yet",
     )
     yield Figure(
         "top_route",
@@ -119,6 +145,56 @@ def _paths(log: RouteLog) -> Iterator[Figure]:
         )
 
 
+def _information(log: RouteLog) -> Iterator[Figure]:
+    whose = {
+        "scale class": "the class of scale that the dataset gives the image",
+        "object scale": "the median area of the image's objects, in thirds of the images",
+        "classes": "whether the image holds a class, mean over classes",
+    }
+    for theme, groups in image_groups(log).items():
+        table = mutual_information(log, groups)
+        key = theme.replace(" ", "_")
+        yield Figure(
+            f"information_{key}",
+            f"gates and {theme}",
+            float(table.bits.mean()) if len(table) else 0.0,
+            "bits",
+            f"mutual information of whether a path is open and {whose[theme]}; mean over the paths decided by the "
+            "image, as any other tells nothing; biased upward, to be held against the next figure",
+        )
+        yield Figure(
+            f"information_{key}_chance",
+            f"gates and {theme}, by chance",
+            float(table.chance.mean()) if len(table) else 0.0,
+            "bits",
+            "the same with the images shuffled: what no relation at all would give",
+        )
+        yield Figure(
+            f"paths_telling_{key}",
+            f"paths that tell {theme}",
+            int(table[table.p < LEVEL].path.nunique()),
+            "paths",
+            f"paths whose mutual information is beyond chance: p < {LEVEL} of the largest of all paths in a shuffle "
+            "(max-statistic), with images taken as independent",
+        )
+
+
+def _varying(log: RouteLog) -> Iterator[Figure]:
+    size = [name for name in ("height", "width") if name in log.columns]
+    sizes = log.facts(*size).groupby(size).ngroup() if size else np.zeros(len(log))
+    for column, convention in MACS.items():
+        if column in log.columns:
+            of_size = log.facts(column)[column].astype(float).groupby(np.asarray(sizes))
+            yield Figure(
+                f"{column}_varying",
+                "MACs that vary",
+                float((1 - of_size.transform("min") / of_size.transform("max")).mean()),
+                f"share, {convention}",
+                "share of the most expensive image's MACs that the cheapest one of the same size does without; mean "
+                "over images, so that differences of size do not count",
+            )
+
+
 def _cells(log: RouteLog) -> Iterator[Figure]:
     usage = cell_usage(log)
     for state, meaning in (
@@ -154,13 +230,6 @@ def _macs(log: RouteLog) -> Iterator[Figure]:
         yield Figure(f"{column}_max", "MACs, maximum", int(macs.max()), unit, "of the most expensive image")
         yield Figure(f"{column}_min", "MACs, minimum", int(macs.min()), unit, "of the cheapest image")
         yield Figure(f"{column}_std", "MACs, spread", float(macs.std()), unit, "standard deviation over images")
-        yield Figure(
-            f"{column}_varying",
-            "MACs that vary",
-            float(1 - macs.min() / macs.max()),
-            f"share, {convention}",
-            "share of the most expensive image's MACs that the cheapest does without; differences of size count too",
-        )
     if EXPECTED in log.columns:
         yield Figure(
             f"{EXPECTED}_mean",

@@ -55,6 +55,49 @@ def test_equal_images_have_one_route_and_no_diversity(make_log, log):
     assert (found["route_distance"], found["decided_paths"]) == (0, 0)
 
 
+def test_routes_taken_once_are_the_chance_of_a_new_one(log, make_log):
+    # Two images share a route, two have one of their own.
+    assert values(log)["new_route"] == 1 / 2
+    assert values(make_log(*[log.gates[0]] * 5))["new_route"] == 0
+
+
+def test_the_chance_of_a_new_route_is_right(make_log, space):
+    # 16 routes of known frequencies: L2 s0, L2 s1, L0 s0 down and L1 s0 down open and shut on their own.
+    rng = np.random.default_rng(0)
+    chances = np.array([0.7, 0.5, 0.1, 0.02])
+    gates = np.ones((300, 8))
+    gates[:, [6, 7, 1, 3]] = rng.random((300, 4)) < chances
+    bits = (np.arange(16)[:, None] >> np.arange(4)) & 1
+    frequency = np.where(bits, chances, 1 - chances).prod(axis=1)
+    seen = np.zeros(16, bool)
+    seen[gates[:, [6, 7, 1, 3]].astype(int) @ [1, 2, 4, 8]] = True
+    assert values(make_log(*gates))["new_route"] == pytest.approx(frequency[~seen].sum(), abs=0.015)
+
+
+def test_information_by_hand(make_log):
+    # L2 s1 keep is open for the large ones alone; all else is open for all.
+    gates = np.ones((40, 8))
+    gates[:20, 7] = 0
+    found = values(make_log(*gates, scale_class=["small"] * 20 + ["large"] * 20, objects_median_area=[5] * 40))
+    assert found["information_scale_class"] == pytest.approx(1)
+    assert 0 < found["information_scale_class_chance"] < 0.06
+    assert found["paths_telling_scale_class"] == 1
+    assert "information_object_scale" not in found
+
+
+def test_static_routes_tell_nothing(make_log, log):
+    found = values(make_log(*[log.gates[0]] * 6, scale_class=list("aabbcc")))
+    keys = ("information_scale_class", "information_scale_class_chance", "paths_telling_scale_class")
+    assert [found[key] for key in keys] == [0, 0, 0]
+
+
+def test_macs_vary_between_images_of_one_size_only(make_log, log):
+    rows, macs = [log.gates[0]] * 4, [40, 30, 8, 8]
+    assert values(make_log(*rows, macs_conv=macs))["macs_conv_varying"] == 0.8
+    sizes = {"height": [9, 9, 4, 4], "width": [9, 9, 4, 4]}
+    assert values(make_log(*rows, macs_conv=macs, **sizes))["macs_conv_varying"] == pytest.approx((0.25 + 0) / 2)
+
+
 def test_one_image_has_no_pairs(make_log, log):
     assert "route_distance" not in values(make_log(log.gates[0]))
 
@@ -70,7 +113,7 @@ def test_random_routes_are_as_diverse_as_can_be(make_log):
 def test_every_figure_says_what_it_is(log):
     figures = summary(log)
     assert len({figure.key for figure in figures}) == len(figures)
-    assert all(figure.definition and figure.unit and figure.name for figure in figures)
+    assert all(figure.definition and figure.unit and figure.name and figure.topic for figure in figures)
     assert {type(figure.value) for figure in figures} == {int, float}
 
 
