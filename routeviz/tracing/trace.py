@@ -9,11 +9,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tqdm import tqdm
-
 from routeviz.errors import InputError
 from routeviz.network import RoutingNetwork
 from routeviz.network.forcing import RouteLike, forced_gates
+from routeviz.progress import Bar
 from routeviz.routelog import LogWriter, RouteLog, Skipped, load_log
 from routeviz.tracing.ranks import Ranks, joined_ranks
 from routeviz.tracing.reading import Reading, equal_sizes, read_ahead, readers_watched
@@ -55,7 +54,7 @@ def trace(
     resize : (height, width), optional
         Size that images are brought to (bilinear) before the network sees them. Labels keep their size: logits are
         resized to it (bilinear) before they are compared.
-    route : Route, mapping of path index to value, or (path,) array, optional
+    route : Route, ForcedRoute, mapping of path index to value, or (path,) array, optional
         Activations to use instead of the gates'; NaN asks the gate.
     workers : int
         Processes that decode images and measure labels; 0 does it in this one.
@@ -130,8 +129,8 @@ def _readable(readings: Iterable[Reading | Skipped], skipped: list[Skipped]) -> 
             yield reading
 
 
-def _bar(total: int, *, shown: bool) -> tqdm:
-    return tqdm(desc="tracing", total=total, unit="image", delay=2, disable=not shown)
+def _bar(total: int, *, shown: bool) -> Bar:
+    return Bar(desc="tracing", total=total, unit="image", delay=2, disable=not shown)
 
 
 @contextmanager

@@ -7,11 +7,11 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from routeviz.costs import CONVENTIONS, expected_macs, macs
 from routeviz.errors import DatasetError
 from routeviz.metrics import confusion, iou, mean_iou, pixel_accuracy
+from routeviz.progress import Bar
 from routeviz.training.batches import resized
 from routeviz.training.ranks import Ranks, gathered
 
@@ -101,7 +101,7 @@ def evaluate(
     was_training = net.training
     net.eval()
     try:
-        indices = tqdm(
+        indices = Bar(
             range(place.rank, len(dataset), place.size),
             desc="evaluate",
             unit="image",

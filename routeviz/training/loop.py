@@ -7,11 +7,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
 from routeviz.datasets import open_dataset
 from routeviz.errors import RoutevizError
 from routeviz.network import NetworkConfig, RoutingNetwork, load_pretrained, save_checkpoint
+from routeviz.progress import Bar
 from routeviz.space import architecture
 from routeviz.training.batches import Crops, batches
 from routeviz.training.config import TrainConfig
@@ -117,7 +117,7 @@ def _steps(
     evaluation = None
     began = time.perf_counter() - seconds
     feed = batches(crops, start=start, rank=ranks.rank, ranks=ranks.size, pin_memory=ranks.device.type == "cuda")
-    with tqdm(
+    with Bar(
         total=config.steps, initial=start, desc="train", unit="step", disable=not progress, mininterval=1.0
     ) as bar:
         for done, (images, labels) in enumerate(feed, start + 1):
