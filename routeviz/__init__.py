@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from routeviz.costs import cost_table as cost_table
     from routeviz.costs import expected_macs as expected_macs
     from routeviz.costs import macs as macs
+    from routeviz.costs import parameters as parameters
     from routeviz.datasets import DATASETS as DATASETS
     from routeviz.datasets import Sample as Sample
     from routeviz.datasets import open_dataset as open_dataset
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from routeviz.network import NetworkOutput as NetworkOutput
     from routeviz.network import Normalization as Normalization
     from routeviz.network import RoutingNetwork as RoutingNetwork
+    from routeviz.network import fixed_network as fixed_network
     from routeviz.network import load_checkpoint as load_checkpoint
     from routeviz.network import save_checkpoint as save_checkpoint
     from routeviz.plots import group_routes as group_routes
@@ -75,7 +77,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _ROOMS = {
-    "costs": ("CONVENTIONS", "CostTable", "cost_table", "expected_macs", "macs"),
+    "costs": ("CONVENTIONS", "CostTable", "cost_table", "expected_macs", "macs", "parameters"),
     "datasets": ("DATASETS", "Sample", "open_dataset"),
     "errors": ("CheckpointError", "CostError", "DatasetError", "InputError", "LogError", "RoutevizError"),
     "graph": ("to_graphml", "to_networkx"),
@@ -85,6 +87,7 @@ _ROOMS = {
         "NetworkOutput",
         "Normalization",
         "RoutingNetwork",
+        "fixed_network",
         "load_checkpoint",
         "save_checkpoint",
     ),

@@ -100,30 +100,48 @@ def route(source: Path, image_id: str | None, out: Path) -> None:
 
 @command.command(
     epilog=example(
-        "routeviz export network step-008000.safetensors --out weights.safetensors",
         "routeviz export network step-008000.safetensors --out weights.pth",
+        "routeviz export network step-008000.safetensors --architecture unet --out unet.safetensors",
     )
 )
 @checkpoint_argument
 @click.option("--small-gate/--full-gate", default=None, help="For a file in the released layout, which does not tell.")
+@click.option("--architecture", metavar="NAME", help="Only the static network of this architecture: unet, fcn32s, ...")
+@click.option(
+    "--route",
+    "route_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Only the static network of this route, a JSON file.",
+)
 @out_option
-def network(checkpoint: Path, small_gate: bool | None, out: Path) -> None:
+def network(
+    checkpoint: Path, small_gate: bool | None, architecture: str | None, route_file: Path | None, out: Path
+) -> None:
     """Write CHECKPOINT's network without what training left beside it.
 
     To *.safetensors with its configuration, as routeviz reads it; to *.pth in the layout of the released code, which
     has no place for class names, normalisation and the kind of gate.
+
+    With --architecture or --route it is the static network of that route: its cells and paths with their weights, no
+    gates. It computes what the whole network does when the route is forced on it.
     """
-    from routeviz.network import load_checkpoint, save_checkpoint
-    from routeviz.network.checkpoints import export_released
+    from routeviz.network import export_released, fixed_network, load_checkpoint, save_checkpoint
+    from routeviz.space import Route, architectures
 
     if out.suffix not in (".safetensors", ".pth"):
         raise click.UsageError(f"--out {out}: name it *.safetensors (routeviz's own) or *.pth (the released layout)")
     if out.exists() and out.samefile(checkpoint):
         raise click.UsageError(f"--out {out} is the checkpoint itself; name another file")
+    if architecture and route_file:
+        raise click.UsageError("--architecture and --route exclude each other")
     net = load_checkpoint(checkpoint, small_gate=small_gate)
+    step, what = net.provenance["step"] or 0, ""
+    if architecture or route_file:
+        route = Route.load(route_file) if route_file else architectures(net.space)[architecture]
+        net, what = fixed_network(net, route), f"{route.name or route_file.stem}, {route.open.sum()} paths, "
     write = save_checkpoint if out.suffix == ".safetensors" else export_released
-    write(net, out, step=net.provenance["step"] or 0)
-    click.echo(f"wrote {out}: {sum(p.numel() for p in net.parameters()) / 1e6:.3f} M parameters")
+    write(net, out, step=step)
+    click.echo(f"wrote {out}: {what}{sum(p.numel() for p in net.parameters()) / 1e6:.3f} M parameters")
 
 
 def _route_of(log: RouteLog, image_id: str) -> Route:

@@ -2,6 +2,7 @@
 
 from routeviz.costs.expected import BudgetWeights, budget_weights, expected_macs
 from routeviz.costs.operators import CONVENTION_NOTES, CONVENTIONS
+from routeviz.costs.parameters import parameters
 from routeviz.costs.routes import PARTS, asked_cells, image_blind_macs, macs, macs_by_part
 from routeviz.costs.table import CostTable, cost_table
 
@@ -18,4 +19,5 @@ __all__ = [
     "image_blind_macs",
     "macs",
     "macs_by_part",
+    "parameters",
 ]

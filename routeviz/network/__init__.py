@@ -9,6 +9,7 @@ from routeviz.network.checkpoints import (
     save_checkpoint,
 )
 from routeviz.network.config import NetworkConfig, Normalization
+from routeviz.network.fixing import fixed_network
 from routeviz.network.network import NetworkOutput, RoutingNetwork
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "RoutingNetwork",
     "Transfer",
     "export_released",
+    "fixed_network",
     "load_checkpoint",
     "load_pretrained",
     "read_checkpoint_header",

@@ -10,7 +10,7 @@ from routeviz.cli import export
 from routeviz.graph import read_graphml, to_networkx
 from routeviz.network import NetworkConfig, RoutingNetwork, load_checkpoint, save_checkpoint
 from routeviz.routelog import RouteLog
-from routeviz.space import Route, cell_states, lattice_space
+from routeviz.space import Route, architecture, cell_states, lattice_space
 
 
 @pytest.fixture
@@ -79,6 +79,31 @@ def test_a_network_to_a_plain_checkpoint_of_either_layout(routeviz, tmp_path):
         with torch.no_grad():
             torch.testing.assert_close(back(images).logits, net(images).logits, rtol=0, atol=0)
     assert b"much" not in (tmp_path / "plain.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_a_static_network_out_of_a_supernet(routeviz, tmp_path, suffix):
+    torch.manual_seed(0)
+    net = RoutingNetwork(NetworkConfig(layers=7, width=4, num_classes=3, stem_width=4)).eval()
+    save_checkpoint(net, tmp_path / "step.safetensors", step=7)
+    unet, images = architecture(net.space, "unet"), torch.randn(1, 3, 32, 32)
+    half = Route(net.space, unet.activations / 2, name="half")
+    half.save(tmp_path / "half.json")
+    for route, choice in ((unet, ("--architecture", "unet")), (half, ("--route", tmp_path / "half.json"))):
+        out = tmp_path / f"static{suffix}"
+        result = routeviz("export", "network", tmp_path / "step.safetensors", *choice, "--out", out)
+        assert result.exit_code == 0, result.stderr
+        assert f"wrote {out}: {route.name}, {route.open.sum()} paths, " in result.output
+        static = load_checkpoint(out)
+        assert static.provenance["step"] == 7
+        assert static.config.fixed_gates == tuple(route.activations.tolist())
+        with torch.no_grad():
+            expected = net(images, route=route).logits
+            torch.testing.assert_close(static(images).logits, expected, rtol=0, atol=1e-5)
+    both = ("--architecture", "unet", "--route", tmp_path / "half.json", "--out", tmp_path / "x.pth")
+    assert fails(routeviz("export", "network", tmp_path / "step.safetensors", *both), "exclude each other")
+    unknown = ("--architecture", "vgg", "--out", tmp_path / "x.pth")
+    assert fails(routeviz("export", "network", tmp_path / "step.safetensors", *unknown), "valid: fcn32s, unet")
 
 
 def test_bad_input_ends_in_one_line(routeviz, folder, tmp_path):
