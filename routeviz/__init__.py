@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from routeviz.costs import expected_macs as expected_macs
     from routeviz.costs import macs as macs
     from routeviz.costs import parameters as parameters
+    from routeviz.counterfactual import ForcedRoute as ForcedRoute
+    from routeviz.counterfactual import rerun as rerun
     from routeviz.datasets import DATASETS as DATASETS
     from routeviz.datasets import Sample as Sample
     from routeviz.datasets import open_dataset as open_dataset
@@ -78,6 +80,7 @@ __version__ = "0.1.0"
 
 _ROOMS = {
     "costs": ("CONVENTIONS", "CostTable", "cost_table", "expected_macs", "macs", "parameters"),
+    "counterfactual": ("ForcedRoute", "rerun"),
     "datasets": ("DATASETS", "Sample", "open_dataset"),
     "errors": ("CheckpointError", "CostError", "DatasetError", "InputError", "LogError", "RoutevizError"),
     "graph": ("to_graphml", "to_networkx"),

@@ -40,7 +40,8 @@ SHOWN_SKIPPED = 10
     "--route",
     "route_file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Send every image along this route (JSON, as Route.save writes it) instead of asking the gates.",
+    help="Send every image along this route (JSON, as Route.save or ForcedRoute.save writes it); where it is silent, "
+    "the gates are asked.",
 )
 @click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Images a batch.")
 @click.option(
@@ -70,8 +71,8 @@ def command(
     The log holds every gate of every image, with its MACs and, where there are labels, its accuracy and the sizes of
     its objects. Stopped at any moment and called again, the same command goes on where it was.
     """
+    from routeviz.counterfactual import ForcedRoute
     from routeviz.network import load_checkpoint
-    from routeviz.space import Route
     from routeviz.tracing import trace
 
     images = dataset.open()
@@ -84,7 +85,7 @@ def command(
         batch_size=batch_size,
         out=out,
         resize=resize,
-        route=None if route_file is None else Route.load(route_file),
+        route=None if route_file is None else ForcedRoute.load(route_file),
         workers=workers,
         progress=not as_json,
     )

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from routeviz.errors import InputError
-from routeviz.space import Route, RoutingSpace
+from routeviz.space import RoutingSpace
 
-RouteLike = Route | Mapping[int, float] | np.ndarray | Tensor
+
+@runtime_checkable
+class NamedRoute(Protocol):
+    """Activations ``(path,)`` over a space, NaN where the gate is asked: a Route, or a forced part of one."""
+
+    space: RoutingSpace
+    activations: np.ndarray
+    name: str
+
+
+RouteLike = NamedRoute | Mapping[int, float] | np.ndarray | Tensor
 
 
 def forced_gates(route: RouteLike | None, space: RoutingSpace, n_images: int, fixed: Tensor | None) -> Tensor | None:
@@ -19,7 +30,7 @@ def forced_gates(route: RouteLike | None, space: RoutingSpace, n_images: int, fi
 
     Parameters
     ----------
-    route : Route, mapping of path index to value, (path,) or (image, path) array, optional
+    route : Route, ForcedRoute, mapping of path index to value, (path,) or (image, path) array, optional
         NaN asks the gate.
     space : RoutingSpace
     n_images : int
@@ -41,7 +52,7 @@ def forced_gates(route: RouteLike | None, space: RoutingSpace, n_images: int, fi
     base = torch.full((space.n_paths,), torch.nan) if fixed is None else fixed.detach().cpu().clone()
     if route is None:
         return base.expand(n_images, -1)
-    if isinstance(route, Route):
+    if isinstance(route, NamedRoute):
         if route.space != space:
             raise InputError(f"the route belongs to {route.space}; this network has {space}")
         values = torch.tensor(route.activations)

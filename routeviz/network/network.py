@@ -77,7 +77,7 @@ class RoutingNetwork(nn.Module):
         ----------
         images : Tensor, (N, 3, H, W) float32
             Normalised as :meth:`preprocess` does; any H and W.
-        route : Route, mapping of path index to value, (path,) or (N, path) array, optional
+        route : Route, ForcedRoute, mapping of path index to value, (path,) or (N, path) array, optional
             Activations to use instead of the gates'; NaN asks the gate. Whether a cell is closed is decided after
             forcing, and a cell forced on all its paths computes no gate. Inference only.
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,8 @@ from routeviz.space.space import RoutingSpace
 from routeviz.space.states import INPUTS, STATES, CellStates, cell_states, open_paths
 
 ROUTE_SCHEMA = 1
+
+T = TypeVar("T")
 
 
 class Route:
@@ -76,32 +80,18 @@ class Route:
 
     def to_json(self) -> str:
         """The route with its space as JSON text; activations are written so that float32 comes back exactly."""
-        data = {
-            "schema": ROUTE_SCHEMA,
-            "name": self.name,
-            "source": self.source,
-            "space": self.space.to_dict(),
-            "activations": self.activations.tolist(),
-        }
-        return json.dumps(data)
+        return route_json(self.space, self.activations, name=self.name, source=self.source)
 
     @classmethod
     def from_json(cls, text: str) -> Route:
-        """Inverse of :meth:`to_json`; raises InputError where the text is no route of a schema known here."""
-        try:
-            data = json.loads(text)
-            schema, space, activations = data["schema"], data["space"], data["activations"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"not a route: {error}; expected JSON with schema, space and activations") from None
-        if schema != ROUTE_SCHEMA:
-            raise InputError(f"route of schema {schema}; this version reads schema {ROUTE_SCHEMA}")
-        try:
-            values = np.array(activations, dtype=np.float32)
-        except (ValueError, TypeError):
-            raise InputError("the route's activations are not a list of numbers") from None
-        return cls(
-            RoutingSpace.from_dict(space), values, name=str(data.get("name", "")), source=str(data.get("source", ""))
-        )
+        """Inverse of :meth:`to_json`; raises InputError where the text is no route, or leaves paths to their gates."""
+        space, activations, name, source = parse_route(text)
+        if asks := int(np.isnan(activations).sum()):
+            raise InputError(
+                f"{asks} of {space.n_paths} paths are left to their gates; such a route can be forced "
+                "(routeviz trace --route, routeviz.ForcedRoute.load), but is none by itself"
+            )
+        return cls(space, activations, name=name, source=source)
 
     def save(self, path: str | Path) -> None:
         """Write :meth:`to_json` to a file."""
@@ -110,12 +100,7 @@ class Route:
     @classmethod
     def load(cls, path: str | Path) -> Route:
         """Read a file that :meth:`save` wrote; raises InputError naming the file where it holds no route."""
-        try:
-            return cls.from_json(Path(path).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"cannot read route {path}: {error}") from None
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from None
+        return read_file(path, cls.from_json)
 
     def __reduce__(self) -> tuple:
         return _rebuild, (self.space, self.activations, self.name, self.source)
@@ -135,6 +120,48 @@ class Route:
         states = np.bincount(self.states.state[0], minlength=len(STATES))
         cells = ", ".join(f"{count} {state}" for count, state in zip(states[::-1], STATES[::-1], strict=True))
         return f"Route({name}{self.open.sum()} of {self.space.n_paths} paths open; cells: {cells})"
+
+
+class RouteText(NamedTuple):
+    """What the text of a route says; NaN among the activations ``(path,)`` asks the gate."""
+
+    space: RoutingSpace
+    activations: np.ndarray
+    name: str
+    source: str
+
+
+def route_json(space: RoutingSpace, activations: np.ndarray, *, name: str = "", source: str = "") -> str:
+    """Write a route, or a part of one (NaN asks the gate, null in the text), with its space as JSON."""
+    values = [None if value != value else value for value in np.asarray(activations, np.float32).tolist()]
+    data = {"schema": ROUTE_SCHEMA, "name": name, "source": source, "space": space.to_dict(), "activations": values}
+    return json.dumps(data)
+
+
+def parse_route(text: str) -> RouteText:
+    """Inverse of `route_json`; raises InputError where the text is no route of a schema known here."""
+    try:
+        data = json.loads(text)
+        schema, space, activations = data["schema"], data["space"], data["activations"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"not a route: {error}; expected JSON with schema, space and activations") from None
+    if schema != ROUTE_SCHEMA:
+        raise InputError(f"route of schema {schema}; this version reads schema {ROUTE_SCHEMA}")
+    try:
+        values = np.array(activations, dtype=np.float32)
+    except (ValueError, TypeError):
+        raise InputError("the route's activations are not a list of numbers") from None
+    return RouteText(RoutingSpace.from_dict(space), values, str(data.get("name", "")), str(data.get("source", "")))
+
+
+def read_file(path: str | Path, parse: Callable[[str], T]) -> T:
+    """Read the text of a file and parse it; raises InputError naming the file where it cannot be."""
+    try:
+        return parse(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read route {path}: {error}") from None
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def _rebuild(space: RoutingSpace, activations: np.ndarray, name: str, source: str) -> Route:

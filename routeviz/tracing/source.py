@@ -12,8 +12,8 @@ from torch import nn
 
 from routeviz import __version__
 from routeviz.errors import InputError
+from routeviz.network.forcing import NamedRoute
 from routeviz.routelog import SCHEMA
-from routeviz.space import Route
 
 
 def source_of(
@@ -26,7 +26,7 @@ def source_of(
     net : RoutingNetwork
     dataset : dataset
     resize : (height, width), optional
-    route : Route or other, optional
+    route : Route, ForcedRoute or other, optional
         As given, for its name.
     forced : ndarray, (path,), optional
         Its activations; NaN asks the gate.
@@ -57,7 +57,7 @@ def source_of(
             "route": None
             if forced is None
             else {
-                "name": route.name if isinstance(route, Route) else "",
+                "name": route.name if isinstance(route, NamedRoute) else "",
                 "activations": [None if np.isnan(value) else float(value) for value in forced],
             },
         },

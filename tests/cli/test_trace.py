@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
+from routeviz.counterfactual import ForcedRoute
 from routeviz.network import NetworkConfig, RoutingNetwork, save_checkpoint
 from routeviz.routelog import load_log
 from routeviz.space import Route
@@ -65,6 +66,16 @@ def test_resize_and_route_reach_the_log(scenes, tmp_path):
     assert log.images[["height", "width"]].drop_duplicates().to_numpy().tolist() == [[32, 96]]
     assert (log.gates == 0.5).all()
     assert log.source["settings"]["route"]["name"] == "half"
+
+
+def test_a_route_forced_in_part_asks_the_other_gates(scenes, tmp_path):
+    ForcedRoute(CONFIG.space, {"L0 s0": 0.5}, name="half a cell").save(tmp_path / "route.json")
+    assert scenes("--route", tmp_path / "route.json").exit_code == 0
+    log = load_log(tmp_path / "log")
+    first = CONFIG.space.paths_from(0)
+    assert (log.gates[:, first] == 0.5).all()
+    assert (log.gates[:, first.stop :] != 0.5).all()
+    assert log.source["settings"]["route"]["name"] == "half a cell"
 
 
 def test_unreadable_images_are_listed(routeviz, checkpoint, tmp_path):
