@@ -41,21 +41,29 @@ class NamedFolder(click.ParamType):
 @click.option(
     "--root", "roots", type=NamedFolder(), multiple=True, help="Where a dataset's pictures lie, as in camvid=CamVid."
 )
+@click.option(
+    "--jobs",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where jobs started in the browser keep uploads and results.  [default: routeviz-jobs]",
+)
 @click.option("--port", type=click.IntRange(1, 65535), help="The first free one from 8501 on, if none is given.")
 @click.option("--browser/--no-browser", default=True, show_default=True, help="Open the address in a browser.")
-def command(folders: tuple[Path, ...], roots: tuple[tuple[str, Path], ...], port: int | None, browser: bool) -> None:
+def command(
+    folders: tuple[Path, ...], roots: tuple[tuple[str, Path], ...], jobs: Path | None, port: int | None, browser: bool
+) -> None:
     """Look at route logs, checkpoints and training runs in the browser, until Ctrl-C.
 
     Every FOLDER is searched; without one, what comes with routeviz is shown. The dashboard reads nothing outside the
-    folders given, and answers on 127.0.0.1 only.
+    folders given, writes in that of its jobs alone, and answers on 127.0.0.1 only. Jobs go on when it ends.
     """
-    serve(folders, dict(roots), port=port, browser=browser)
+    serve(folders, dict(roots), jobs=jobs, port=port, browser=browser)
 
 
 def serve(
     folders: tuple[Path, ...] = (),
     roots: dict[str, Path] | None = None,
     *,
+    jobs: Path | None = None,
     port: int | None = None,
     browser: bool = True,
 ) -> None:
@@ -67,6 +75,8 @@ def serve(
         Searched for logs, checkpoints and runs; empty for those that come with routeviz.
     roots : dict of str to Path, optional
         Folder of each dataset whose pictures are to be shown.
+    jobs : Path, optional
+        Where jobs that are started in the browser have their folders; by default ``routeviz-jobs`` in the current one.
     port : int, optional
         By default the first free one from 8501 on.
     browser : bool
@@ -78,7 +88,8 @@ def serve(
         If the port is in use.
     """
     named = [f"--root={name}={folder}" for name, folder in (roots or {}).items()]
-    options = [f"--port={_free_port(port)}", *named, *(["--browser"] if browser else [])]
+    home = [] if jobs is None else [f"--jobs={jobs}"]
+    options = [f"--port={_free_port(port)}", *named, *home, *(["--browser"] if browser else [])]
     sys.stdout.flush()
     program = [sys.executable, "-m", "routeviz.dashboard", *options, "--", *map(str, folders)]
     # The command line and the dashboard are on one floor and do not import each other: one process becomes the other.

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from routeviz.dashboard.server import serve
-from routeviz.dashboard.settings import Settings, bundled_folders
+from routeviz.dashboard.settings import JOBS, Settings
 
 
 def _named(text: str) -> tuple[str, Path]:
@@ -15,8 +15,9 @@ def _named(text: str) -> tuple[str, Path]:
 parser = argparse.ArgumentParser(prog="python -m routeviz.dashboard")
 parser.add_argument("folders", nargs="*", type=Path)
 parser.add_argument("--root", dest="roots", action="append", default=[], type=_named, metavar="NAME=DIR")
+parser.add_argument("--jobs", type=Path, default=Path(JOBS))
 parser.add_argument("--port", type=int, required=True)
 parser.add_argument("--browser", action="store_true")
 given = parser.parse_args()
-chosen = Settings(folders=tuple(given.folders) or bundled_folders(), roots=dict(given.roots))
+chosen = Settings.starting(tuple(given.folders), dict(given.roots), given.jobs)
 serve(chosen, port=given.port, browser=given.browser)

@@ -170,9 +170,17 @@ def find_job(home: Path, id_: str) -> Job:
 
 
 def delete(job: Job) -> None:
-    """Remove a job that has ended, with its result and all that was handed in for it."""
-    if find_job(job.folder.parent, job.id).running:
-        raise InputError(f"{job.title} is running: stop it before it is deleted")
+    """Remove a job that has ended, with its result and all that was handed in for it.
+
+    Raises
+    ------
+    InputError
+        If it runs, or another job that runs goes on with its result.
+    """
+    for other in list_jobs(job.folder.parent):
+        theirs = other.result is not None and other.result.is_relative_to(job.folder.resolve())
+        if other.running and (other.id == job.id or theirs):
+            raise InputError(f"{other.title} is running: stop it before this job is deleted")
     shutil.rmtree(job.folder)
 
 

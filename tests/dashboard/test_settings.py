@@ -7,7 +7,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_settings_survive_the_way_to_the_server(tmp_path, monkeypatch):
-    settings = Settings(folders=(tmp_path,), roots={"camvid": tmp_path})
+    settings = Settings(folders=(tmp_path,), roots={"camvid": tmp_path}, jobs=tmp_path / "jobs")
     for name, value in settings.to_environment().items():
         monkeypatch.setenv(name, value)
     assert Settings.from_environment() == settings
@@ -24,3 +24,11 @@ def test_only_this_machine_reaches_the_server_and_nothing_is_reported_elsewhere(
     assert SERVER_OPTIONS["browser.gatherUsageStats"] is False
     assert "server.enableCORS" not in SERVER_OPTIONS
     assert "server.enableXsrfProtection" not in SERVER_OPTIONS
+
+
+def test_what_is_shown_is_what_was_given_or_else_what_comes_along_and_always_the_results_of_jobs(tmp_path):
+    chosen = Settings.starting((tmp_path / "logs",), {}, tmp_path / "jobs")
+    assert chosen.folders == (tmp_path / "logs", tmp_path / "jobs")
+    assert chosen.jobs == tmp_path / "jobs"
+    bundled = Settings.starting()
+    assert [folder.name for folder in bundled.folders] == ["logs", "checkpoints", "routeviz-jobs"]

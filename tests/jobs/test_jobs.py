@@ -140,6 +140,17 @@ def test_a_running_job_is_not_deleted_and_an_ended_one_with_all_it_had(begin, en
         find_job(home, job.id)
 
 
+def test_a_job_whose_result_another_one_goes_on_with_is_not_deleted(begin, ended):
+    first = ended(begin("finish"))
+    second = begin("wait", result=first.folder / "run")
+    with pytest.raises(rv.InputError, match="stop it before this job"):
+        delete(first)
+    stop(second)
+    ended(second)
+    delete(first)
+    assert not first.folder.exists()
+
+
 @pytest.mark.parametrize("id_", ["..", "../jobs", "", "20200101-000000-x/..", "20200101-000000-"])
 def test_a_name_leads_nowhere_but_to_a_job(home, id_):
     home.mkdir()
