@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,13 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from routeviz.dashboard import pictures, running
+from routeviz.dashboard import filters, pictures, running
+from routeviz.dashboard.filters import Evidence
+from routeviz.dashboard.population import Population
 from routeviz.dashboard.settings import Settings
 from routeviz.dashboard.shelf import Item, find
 from routeviz.datasets import Sample, open_dataset
+from routeviz.plots import Sheet, render_figure
 from routeviz.routelog import RouteLog, load_log
 
 if TYPE_CHECKING:
@@ -69,6 +72,26 @@ def cell_usage(digest: str, _log: RouteLog) -> pd.DataFrame:
     from routeviz.stats import cell_usage
 
     return cell_usage(_log)
+
+
+@st.cache_resource(max_entries=2, show_spinner="Laying out the routes")
+def population(digest: str, _log: RouteLog) -> Population:
+    """The routes of a log, laid out so that any part of its images is described in little time."""
+    return Population(_log)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Comparing routes with static architectures")
+def nearest(digest: str, metric: str, _log: RouteLog) -> pd.DataFrame:
+    """The static architecture that each image's route is nearest to."""
+    from routeviz.stats import nearest_architecture
+
+    return nearest_architecture(_log, metric=metric)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def passing(key: Key, conditions: tuple[str, ...], _evidence: Evidence) -> tuple[np.ndarray, list[str]]:
+    """Which images of a collection meet some conditions, and which of these say nothing about them."""
+    return filters.passing(conditions, _evidence)
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
@@ -159,6 +182,12 @@ def costs(config: str, image_size: tuple[int, int], convention: str) -> CostTabl
     from routeviz.network import NetworkConfig, RoutingNetwork
 
     return cost_table(RoutingNetwork(NetworkConfig.from_dict(json.loads(config))).eval(), image_size, convention)
+
+
+@st.cache_resource(max_entries=64, show_spinner="Drawing")
+def preview(key: Key, _make: Callable[[], Sheet]) -> bytes:
+    """A figure as it will be on paper, as a PNG for the screen; raises what its description raises."""
+    return render_figure(_make(), formats=("png",), dpi=200)["png"]
 
 
 def key_of(path: Path, stamp: Key) -> Key:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from routeviz.dashboard import caches, components, state
 from routeviz.dashboard.collection import Collection, dataset_names, of_checkpoint, of_log
+from routeviz.dashboard.filtering import filter_controls, filter_line, filtered
 from routeviz.dashboard.order import DOWN, UP, listed, sort_choices, step, window
 from routeviz.dashboard.settings import Settings
 from routeviz.dashboard.shelf import Item
@@ -109,8 +110,12 @@ def choose_image(collection: Collection, convention: str) -> int | None:
         sort = st.selectbox(
             "Sort by", list(choices), key=state.SORT, bind=state.BOUND, help=f"{UP} least first, {DOWN} largest first"
         )
-    with bar[5], st.popover("Filter", icon=":material/filter_list:", width="stretch"):
-        rows = filtered(collection, convention, *choices[sort])
+    with bar[5]:
+        filter_controls(collection, convention)
+    mask = filtered(collection)
+    if state.values(state.FILTER):
+        filter_line(collection, mask)
+    rows = listed(facts, mask, sort=choices[sort][0], descending=choices[sort][1])
     if not len(rows):
         st.info("No image passes the filter: widen it, or search for another id.", icon=":material/filter_list_off:")
         return None
@@ -147,32 +152,6 @@ def choose_image(collection: Collection, convention: str) -> int | None:
     if show_gallery:
         thumbnails(collection, rows, row, convention)
     return row
-
-
-def filtered(collection: Collection, convention: str, sort: str | None, descending: bool) -> np.ndarray:
-    """Controls of the filter; the rows that pass it, in order."""
-    facts = collection.facts
-    search = st.text_input("Id contains", key=state.SEARCH, bind=state.BOUND)
-    ranges, among = {}, {}
-    for key, column, words, factor in (
-        (state.COST, f"macs_{convention}", f"MACs ({convention}), M", 1e-6),
-        (state.MIOU, "miou", "mIoU, %", 100),
-    ):
-        values = facts[column].dropna() * factor if column in facts else ()
-        if len(values) and values.min() < values.max():
-            low, high = float(np.floor(values.min())), float(np.ceil(values.max()))
-            chosen = st.slider(words, low, high, (low, high), key=key, bind=state.BOUND)
-            if chosen != (low, high):
-                ranges[column] = (chosen[0] / factor, chosen[1] / factor)
-    if "scale_class" in facts:
-        among["scale_class"] = st.pills(
-            "Scale of the objects",
-            sorted(facts["scale_class"].unique()),
-            selection_mode="multi",
-            key=state.SCALE,
-            bind=state.BOUND,
-        )
-    return listed(facts, search=search, ranges=ranges, among=among, sort=sort, descending=descending)
 
 
 def thumbnails(collection: Collection, rows: np.ndarray, current: int, convention: str) -> None:

@@ -1,8 +1,6 @@
-"""Which images are listed, and in which order: searching, filtering and sorting a table of facts; no streamlit."""
+"""In which order images are listed, and which of them at a time; no streamlit."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -29,26 +27,16 @@ def sort_choices(facts: pd.DataFrame, convention: str) -> dict[str, tuple[str | 
 
 
 def listed(
-    facts: pd.DataFrame,
-    *,
-    search: str = "",
-    ranges: Mapping[str, tuple[float, float]] | None = None,
-    among: Mapping[str, list[str]] | None = None,
-    sort: str | None = None,
-    descending: bool = False,
+    facts: pd.DataFrame, mask: np.ndarray | None = None, *, sort: str | None = None, descending: bool = False
 ) -> np.ndarray:
     """Choose and order images.
 
     Parameters
     ----------
     facts : DataFrame
-        One row an image, with ``id``.
-    search : str
-        Images whose id holds this text, whatever the case.
-    ranges : mapping of column to (low, high)
-        Bounds, both inclusive; images without a value drop out.
-    among : mapping of column to list of str
-        Values that are kept; an empty list keeps all.
+        One row an image.
+    mask : ndarray, (image,) bool, optional
+        Those that pass the filter.
     sort : str, optional
         Column; images without a value come last. Ties stay in the order of the table.
     descending : bool
@@ -58,15 +46,7 @@ def listed(
     ndarray, (listed,) intp
         Rows of `facts`.
     """
-    keep = np.ones(len(facts), bool)
-    if search:
-        keep &= facts["id"].str.contains(search, case=False, regex=False).to_numpy(bool)
-    for column, (low, high) in (ranges or {}).items():
-        keep &= facts[column].between(low, high).to_numpy(bool)
-    for column, values in (among or {}).items():
-        if values:
-            keep &= facts[column].isin(values).to_numpy(bool)
-    rows = np.flatnonzero(keep)
+    rows = np.arange(len(facts)) if mask is None else np.flatnonzero(mask)
     if sort is None:
         return rows[::-1] if descending else rows
     order = facts[sort].iloc[rows].reset_index(drop=True).sort_values(ascending=not descending, kind="stable")

@@ -12,6 +12,7 @@ IMAGE = "image"
 SELECTED = "selected"
 CONVENTION = "macs"
 SORT = "sort"
+FILTER = "filter"
 SEARCH = "search"
 MIOU = "miou"
 COST = "cost"
@@ -19,6 +20,7 @@ SCALE = "scale"
 GALLERY = "gallery"
 GALLERY_PAGE = "page"
 FIGURES = "figures"
+DRAWN = "drawn"
 VIEW = "view"
 
 BOUND = "query-params"
@@ -28,6 +30,11 @@ BOUND = "query-params"
 def value(key: str) -> str | None:
     """Value of a bound widget, also in the run before it is drawn for the first time: then the address has it."""
     return st.session_state.get(key) or st.query_params.get(key)
+
+
+def values(key: str) -> list[str]:
+    """Values of a bound widget that has several, also in the run before it is drawn for the first time."""
+    return list(st.session_state[key]) if key in st.session_state else st.query_params.get_all(key)
 
 
 def part(key: str, name: str) -> object:

@@ -29,16 +29,9 @@ def test_ties_keep_the_datasets_order_and_what_has_no_value_comes_last(facts):
     assert listed(facts, sort="miou", descending=True).tolist() == [2, 0, 3, 1]
 
 
-def test_search_takes_text_as_it_is_whatever_the_case(facts):
-    assert listed(facts, search="a").tolist() == [0, 2]
-    assert listed(facts, search=".").tolist() == []
-
-
-def test_filters_hold_together(facts):
-    assert listed(facts, ranges={"miou": (0.1, 0.5)}).tolist() == [0, 3]
-    assert listed(facts, among={"scale_class": ["small"]}, sort="macs_conv").tolist() == [2, 0]
-    assert listed(facts, among={"scale_class": []}).tolist() == [0, 1, 2, 3]
-    assert listed(facts, ranges={"miou": (0, 0.6)}, among={"scale_class": ["small"]}).tolist() == [0]
+def test_what_the_filter_leaves_is_sorted_alone(facts):
+    assert listed(facts, np.array([True, False, True, True]), sort="macs_conv").tolist() == [3, 2, 0]
+    assert listed(facts, np.zeros(4, bool), sort="miou").tolist() == []
 
 
 def test_one_can_sort_by_what_is_known_only(facts):

@@ -1,0 +1,149 @@
+"""The filter on the screen: its conditions as chips, its controls, and how charts add to it; the same on every view."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import streamlit as st
+
+from routeviz.dashboard import caches, filters, state
+from routeviz.dashboard.collection import Collection
+from routeviz.dashboard.filters import Evidence
+from routeviz.dashboard.words import plain
+from routeviz.errors import RoutevizError
+
+PLACEHOLDER = "No filter. Select in any chart, click a path, or type here: L3 s1 up open"
+
+
+def filtered(collection: Collection) -> np.ndarray:
+    """Which images pass the filter, ``(image,)`` bool."""
+    return _passing(collection)[0]
+
+
+def require(condition: str) -> None:
+    """Add a condition to the filter, in place of that of the same subject; to be called in a callback."""
+    st.session_state[state.FILTER] = filters.replaced(state.values(state.FILTER), condition)
+
+
+def turn(name: str) -> None:
+    """Change what the filter asks of a path or cell: open, not open, nothing; to be called in a callback."""
+    st.session_state[state.FILTER] = filters.turned(state.values(state.FILTER), name)
+
+
+def clear() -> None:
+    """Remove all conditions; to be called in a callback."""
+    st.session_state[state.FILTER] = []
+
+
+def filter_line(collection: Collection, mask: np.ndarray) -> None:
+    """The conditions as chips, how many images they leave, and a button that removes them all."""
+    conditions = state.values(state.FILTER)
+    chips, count, clearing = st.columns([6, 1.4, 0.8], vertical_alignment="center")
+    chips.multiselect(
+        "Filter",
+        [*dict.fromkeys([*conditions, *_suggestions(collection)])],
+        key=state.FILTER,
+        bind=state.BOUND,
+        accept_new_options=True,
+        placeholder=PLACEHOLDER,
+        label_visibility="collapsed",
+        wrap=True,
+    )
+    count.markdown(f"**{mask.sum():,}** of {len(mask):,} images")
+    clearing.button(
+        "Clear", icon=":material/filter_list_off:", on_click=clear, disabled=not conditions, width="stretch"
+    )
+    unknown = _passing(collection)[1]
+    if unknown:
+        st.caption(f":material/info: Says nothing about these images: {plain('; '.join(unknown))}")
+
+
+def filter_controls(collection: Collection, convention: str) -> None:
+    """A button that opens controls of the usual conditions."""
+    facts, conditions = collection.facts, state.values(state.FILTER)
+    with st.popover("Filter", icon=":material/filter_list:", width="stretch"):
+        # Each control shows what the filter says: chips, charts and links change it too.
+        st.session_state[state.SEARCH] = filters.about(conditions, "id").removeprefix("id has ")
+        st.text_input("Id contains", key=state.SEARCH, on_change=_take_search)
+        for key, column, subject, words in (
+            (state.COST, f"macs_{convention}", f"MACs ({convention})", f"MACs ({convention})"),
+            (state.MIOU, "miou", "mIoU", "mIoU"),
+        ):
+            if column in facts:
+                _slider(key, subject, words, facts[column].dropna().to_numpy(float), filters.about(conditions, subject))
+        if "scale_class" in facts:
+            classes = sorted(facts["scale_class"].dropna().unique())
+            given = filters.about(conditions, "scale class").removeprefix("scale class ").split(" or ")
+            st.session_state[state.SCALE] = [name for name in classes if name in given]
+            st.pills("Scale of the objects", classes, selection_mode="multi", key=state.SCALE, on_change=_take_classes)
+
+
+def _slider(key: str, subject: str, words: str, values: np.ndarray, condition: str) -> None:
+    if not len(values) or not values.min() < values.max():
+        return
+    unit = "%" if subject == "mIoU" else filters.amount(values.max()).partition(" ")[2]
+    factor = 0.01 if unit == "%" else filters.UNITS[unit]
+    step = 10.0 ** math.floor(math.log10((values.max() - values.min()) / factor / 20))
+    low, high = math.floor(values.min() / factor / step) * step, math.ceil(values.max() / factor / step) * step
+    now = filters.span(condition) or (low * factor, high * factor)
+    ends = tuple(float(np.clip(end / factor, low, high)) for end in now)
+    st.session_state[key] = ends if ends[0] <= ends[1] else (low, high)
+    st.slider(
+        f"{words}, {unit}" if unit else words,
+        low,
+        high,
+        step=step,
+        key=key,
+        on_change=_take_span,
+        args=(key, subject, (low, high), factor),
+    )
+
+
+def _take_search() -> None:
+    text = " ".join(st.session_state[state.SEARCH].split())
+    conditions = filters.without(state.values(state.FILTER), "id")
+    st.session_state[state.FILTER] = [*conditions, f"id has {text}"] if text else conditions
+
+
+def _take_span(key: str, subject: str, full: tuple[float, float], factor: float) -> None:
+    low, high = st.session_state[key]
+    conditions = filters.without(state.values(state.FILTER), subject)
+    if (low, high) != full:
+        low, high = low * factor, high * factor
+        words = filters.share_between(low, high) if subject == "mIoU" else None
+        conditions.append(words or f"{subject} {filters.amount(low)} to {filters.amount(high)}")
+    st.session_state[state.FILTER] = conditions
+
+
+def _take_classes() -> None:
+    conditions = filters.without(state.values(state.FILTER), "scale class")
+    if chosen := st.session_state[state.SCALE]:
+        conditions.append(filters.classes_among("scale_class", chosen))
+    st.session_state[state.FILTER] = conditions
+
+
+def _suggestions(collection: Collection) -> list[str]:
+    facts, space = collection.facts, collection.space
+    classes = sorted(facts["scale_class"].dropna().unique()) if "scale_class" in facts else []
+    names = [] if collection.log is None else [*space.path_names, *space.cell_names]
+    return [filters.classes_among("scale_class", [name]) for name in classes] + [f"{name} open" for name in names]
+
+
+def _passing(collection: Collection) -> tuple[np.ndarray, list[str]]:
+    conditions = tuple(state.values(state.FILTER))
+    return caches.passing((*collection.key, len(collection.facts)), conditions, _evidence(collection))
+
+
+def _evidence(collection: Collection) -> Evidence:
+    log = collection.log
+    if log is None:
+        return Evidence(collection.facts)
+    return Evidence(collection.facts, log, lambda: caches.population(log.digest, log), lambda m: _nearest(log, m))
+
+
+def _nearest(log: object, metric: str) -> np.ndarray | None:
+    try:
+        return caches.nearest(log.digest, metric, log)["architecture"].to_numpy()
+    except RoutevizError:
+        return None

@@ -1,0 +1,222 @@
+"""The one filter that all views share: a list of conditions in words, which hold together; no streamlit.
+
+Conditions are text, so that they can be shown, typed and kept in the address as they are: ``L3 s1 up open``,
+``MACs (conv) 69 M to 70.5 M``, ``mIoU 40% to 60%``, ``scale class small or mixed``, ``cluster 2 of 4``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from routeviz.routelog import RouteLog
+from routeviz.space import STATES
+
+if TYPE_CHECKING:
+    from routeviz.dashboard.population import Population
+
+UNITS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+MOST_CORNERS = 24
+MOST_CONDITIONS = 40
+MOST_CLUSTERS = 12
+
+_N = r"(-?[\d.]+(?:e[+-]?\d+)?)"
+_AMOUNT = rf"{_N} ?([kMGT]?)"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What conditions are about: the facts of images, and where there is a log, its routes.
+
+    ``population()`` and ``nearest(metric)`` (the nearest architecture of each image) are called where a condition needs
+    them.
+    """
+
+    facts: pd.DataFrame
+    log: RouteLog | None = None
+    population: Callable[[], Population] | None = None
+    nearest: Callable[[str], Sequence[str]] | None = None
+
+
+def passing(conditions: Iterable[str], evidence: Evidence) -> tuple[np.ndarray, list[str]]:
+    """Which images meet all conditions.
+
+    Returns
+    -------
+    mask : ndarray, (image,) bool
+    unknown : list of str
+        Conditions that say nothing about these images; they are left out.
+    """
+    mask, unknown = np.ones(len(evidence.facts), bool), []
+    for condition in list(conditions)[:MOST_CONDITIONS]:
+        one = _holds(condition, evidence)
+        if one is None:
+            unknown.append(condition)
+        else:
+            mask &= one
+    return mask, unknown
+
+
+def subject(condition: str) -> str:
+    """What a condition is about: of one subject there is one condition at a time."""
+    for pattern in (r"(L\d+ s\d+(?: \w+)?)(?= (?:open|shut|closed|unreached|-?\d))", r"(layer \d+) ", r"id\b"):
+        if found := re.match(pattern, condition):
+            return found[0].strip()
+    if re.match("box|lasso", condition):
+        return "place"
+    return re.split(r" (?=-?\d)|(?<=class) |(?<=nearest) ", condition)[0]
+
+
+def replaced(conditions: Sequence[str], condition: str) -> list[str]:
+    """The conditions with a new one in place of that of the same subject."""
+    about = subject(condition)
+    return [*without(conditions, about), condition]
+
+
+def without(conditions: Sequence[str], about: str) -> list[str]:
+    """The conditions but for those of a subject."""
+    return [one for one in conditions if subject(one) != about]
+
+
+def about(conditions: Sequence[str], wanted: str) -> str:
+    """The condition of a subject; empty where there is none."""
+    return next((one for one in conditions if subject(one) == wanted), "")
+
+
+def turned(conditions: Sequence[str], name: str) -> list[str]:
+    """What a click on a path or cell makes of the conditions: open, then not open, then any."""
+    shut = "shut" if len(name.split()) == 3 else "closed"
+    now = about(conditions, name)
+    if now == f"{name} open":
+        return replaced(conditions, f"{name} {shut}")
+    return without(conditions, name) if now == f"{name} {shut}" else replaced(conditions, f"{name} open")
+
+
+def macs_between(convention: str, low: float, high: float) -> str:
+    """Condition on MACs; five digits of each end are kept."""
+    return f"MACs ({convention}) {amount(low)} to {amount(high)}"
+
+
+def amount(number: float) -> str:
+    """A count with its unit, in five digits."""
+    unit = next((name for name, size in reversed(UNITS.items()) if abs(number) >= size), "")
+    return f"{number / UNITS[unit]:.5g} {unit}".strip()
+
+
+def share_between(low: float, high: float) -> str:
+    """Condition on mIoU, from shares."""
+    return f"mIoU {100 * low:.4g}% to {100 * high:.4g}%"
+
+
+def activation_between(name: str, low: float, high: float) -> str:
+    """Condition on the activation of a path, or (``layer 3``) of any path of a layer."""
+    return f"{name} {low:.3g} to {high:.3g}"
+
+
+def classes_among(column: str, values: Sequence[str]) -> str:
+    """Condition on a fact in words, such as the scale class."""
+    return f"{column.replace('_', ' ')} {' or '.join(values)}"
+
+
+def inside(x: Sequence[float], y: Sequence[float], *, box: bool) -> str:
+    """Condition on the place among the principal components: within a rectangle, or an outline of few corners."""
+    if box:
+        return f"box {min(x):.4g} to {max(x):.4g}, {min(y):.4g} to {max(y):.4g}"
+    every = np.unique(np.linspace(0, len(x) - 1, min(len(x), MOST_CORNERS)).astype(int))
+    return "lasso " + ", ".join(f"{x[at]:.3g} {y[at]:.3g}" for at in every)
+
+
+def outline(condition: str) -> np.ndarray | None:
+    """Corners of a condition on the place, ``(corner, 2)``; None for any other."""
+    if found := re.fullmatch(rf"box {_N} to {_N}, {_N} to {_N}", condition):
+        left, right, low, high = map(_number, found.groups())
+        return np.array([(left, low), (right, low), (right, high), (left, high)])
+    if re.fullmatch(rf"lasso {_N} {_N}(?:, {_N} {_N}){{2,}}", condition):
+        return np.array([_number(text) for text in re.findall(_N, condition.removeprefix("lasso"))]).reshape(-1, 2)
+    return None
+
+
+def span(condition: str) -> tuple[float, float] | None:
+    """Ends of a condition on MACs (as counts), mIoU (as shares) or an activation; None for any other."""
+    if found := re.fullmatch(rf"MACs \(\w+\) {_AMOUNT} to {_AMOUNT}", condition):
+        low, low_unit, high, high_unit = found.groups()
+        return _number(low) * UNITS[low_unit], _number(high) * UNITS[high_unit]
+    if found := re.fullmatch(rf"mIoU {_N}% to {_N}%", condition):
+        return _number(found[1]) / 100, _number(found[2]) / 100
+    found = re.fullmatch(rf"(?:L\d+ s\d+ \w+|layer \d+) {_N} to {_N}", condition)
+    return (_number(found[1]), _number(found[2])) if found else None
+
+
+def _holds(condition: str, evidence: Evidence) -> np.ndarray | None:
+    facts = evidence.facts
+    if condition.startswith("id has "):
+        text = condition.removeprefix("id has ")
+        return facts["id"].str.contains(text, case=False, regex=False).to_numpy(bool)
+    if found := re.match(r"MACs \((\w+)\) ", condition):
+        return _between(facts, f"macs_{found[1]}", condition)
+    if condition.startswith("mIoU "):
+        return _between(facts, "miou", condition)
+    if condition.startswith("scale class ") and "scale_class" in facts:
+        return facts["scale_class"].isin(condition.removeprefix("scale class ").split(" or ")).to_numpy(bool)
+    return None if evidence.log is None or not len(evidence.log) else _route_holds(condition, evidence)
+
+
+def _between(facts: pd.DataFrame, column: str, condition: str) -> np.ndarray | None:
+    ends = span(condition)
+    if ends is None or column not in facts:
+        return None
+    # The ends were rounded to five digits: what was at an end when it was chosen is still within.
+    slack = 5e-5 * max(map(abs, ends))
+    return facts[column].between(ends[0] - slack, ends[1] + slack).to_numpy(bool)
+
+
+def _route_holds(condition: str, evidence: Evidence) -> np.ndarray | None:
+    space = evidence.log.space
+    if found := re.fullmatch(r"(L\d+ s\d+ \w+) (open|shut)", condition):
+        if found[1] not in space.path_names:
+            return None
+        is_open = evidence.population().opened(space.path_names.index(found[1]))
+        return is_open if found[2] == "open" else ~is_open
+    if found := re.fullmatch(rf"(L\d+ s\d+) ({'|'.join(STATES)})", condition):
+        if found[1] not in space.cell_names:
+            return None
+        return evidence.log.states.state[:, space.cell_names.index(found[1])] == STATES.index(found[2])
+    if found := re.fullmatch(rf"(L\d+ s\d+ \w+) {_N} to {_N}", condition):
+        if found[1] not in space.path_names:
+            return None
+        values = evidence.population().values[:, space.path_names.index(found[1])]
+        return (values >= _number(found[2]) - 1e-6) & (values <= _number(found[3]) + 1e-6)
+    if found := re.fullmatch(rf"layer (\d+) {_N} to {_N}", condition):
+        return evidence.population().any_between(int(found[1]), _number(found[2]), _number(found[3]))
+    if found := re.fullmatch(r"cluster (\d+) of (\d+)", condition):
+        number, total = int(found[1]), int(found[2])
+        if not 1 <= number <= total <= MOST_CLUSTERS:
+            return None
+        return evidence.population().clusters(total).cluster == number - 1
+    if found := re.fullmatch(r"nearest (\w+) \((\w+)\)", condition):
+        names = evidence.nearest(found[2])
+        return None if names is None else np.asarray(names) == found[1]
+    corners = outline(condition)
+    return None if corners is None else _within(evidence.population().places, corners)
+
+
+def _within(places: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """Which places lie within a polygon: a ray to the right from there crosses its edges an odd number of times."""
+    x, y = places.astype(np.float64).T
+    odd = np.zeros(len(places), bool)
+    for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        crosses = (y0 > y) != (y1 > y)
+        odd ^= crosses & (x < x0 + (x1 - x0) * (y - y0) / ((y1 - y0) or 1.0))
+    return odd
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
