@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from fractions import Fraction
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
@@ -87,8 +88,9 @@ def fcn32s(space: RoutingSpace) -> Route:
 def unet(space: RoutingSpace) -> Route:
     """U-Net: down to stride 32 and up again, two operations a level (Ronneberger et al., MICCAI 2015, fig. 1).
 
-    The last feature of each level on the way down is kept beside the path: closed cells carry it to the layer in which
-    the way up returns to its scale, where the two are summed (U-Net concatenates).
+    Its five levels, strides 1 to 16, are four here, strides 4 to 32. The last feature of each level on the way down is
+    kept beside the path: closed cells carry it to the layer in which the way up returns to its scale, where the two are
+    summed (U-Net concatenates).
     """
     sketch = _Sketch(space, "U-Net", "Ronneberger, Fischer, Brox: U-Net, MICCAI 2015")
     stages = sketch.chain([(0, 2), (1, 2), (2, 2), (3, 2), (2, 2), (1, 2), (0, 2)])
@@ -266,22 +268,24 @@ class _Sketch:
                 f"{self.name} needs {n_layers} layers of cells; this space has {has}: use a deeper one"
             )
 
-    def stages(self, weights: Sequence[float], scales: Sequence[int] | None = None) -> list[_Stage]:
+    def stages(self, weights: Sequence[int], scales: Sequence[int] | None = None) -> list[_Stage]:
         """Share out the layers in proportion to weights: one for each stage, the rest by largest remainder.
 
         A weight of 0 gets one layer. Ties go to the earlier stage.
         """
         self.require(len(weights))
         n_layers = self.space.layers + 1
-        spare = np.maximum(np.array(weights) / sum(weights) * n_layers - 1, 0)
-        spare *= (n_layers - len(weights)) / max(spare.sum(), 1e-9)
-        counts = 1 + np.floor(spare + 1e-9).astype(int)
-        for stage in np.argsort(counts - 1 - spare, kind="stable")[: n_layers - counts.sum()]:
+        spare = [max(Fraction(weight * n_layers, sum(weights)) - 1, Fraction(0)) for weight in weights]
+        share = (n_layers - len(weights)) / (sum(spare) or Fraction(1))
+        spare = [share * layers for layers in spare]
+        counts = [1 + int(layers) for layers in spare]
+        by_remainder = sorted(range(len(weights)), key=lambda stage: counts[stage] - 1 - spare[stage])
+        for stage in by_remainder[: n_layers - sum(counts)]:
             counts[stage] += 1
-        ends = list(accumulate(counts.tolist()))
+        ends = list(accumulate(counts))
         return [
             _Stage(scale, end - count, end - 1)
-            for scale, end, count in zip(scales or range(len(weights)), ends, counts.tolist(), strict=True)
+            for scale, end, count in zip(scales or range(len(weights)), ends, counts, strict=True)
         ]
 
     def follow(self, scales: Sequence[int]) -> None:
@@ -289,7 +293,7 @@ class _Sketch:
         for layer, (scale, following) in enumerate(pairwise([*scales, scales[-1]])):
             self.open(layer, scale, ("keep", "down", "up")[following - scale])
 
-    def chain(self, stages: Sequence[tuple[int, float]]) -> list[_Stage]:
+    def chain(self, stages: Sequence[tuple[int, int]]) -> list[_Stage]:
         """Follow stages of (scale, weight), the layers shared out between them."""
         shared = self.stages([weight for _, weight in stages], [scale for scale, _ in stages])
         self.follow([stage.scale for stage in shared for _ in range(stage.first, stage.last + 1)])
