@@ -20,8 +20,8 @@ OPERATION = (
     2 * 8 * (9 * 16 + 16 * 16),  # 6,400
     2 * 2 * (9 * 32 + 32 * 32),  # 5,248
 )
-# Up is C to C/2 before the resizing: 32 * 8 * 4 from scale 1, 8 * 16 * 8 from 2, 2 * 32 * 16 from 3. Down: C to 2C at the
-# coarser stride: 32 * 4 * 8 from scale 0, 8 * 8 * 16 from 1, 2 * 16 * 32 from 2. All come to the same. Keep is free.
+# Keep is free. Up is C to C/2 before the resizing, down is C to 2C at the coarser stride, and all come to the same:
+# up 32 * 8 * 4 from scale 1, 8 * 16 * 8 from 2, 2 * 32 * 16 from 3; down 32 * 4 * 8 from 0, 8 * 8 * 16, 2 * 16 * 32.
 MOVE = 1024
 # 15 x 31 features after the first convolution, which does not pad.
 STEM = 15 * 31 * (3 * 6 * 9 + 6 * 9 + 6 * 6) + 128 * (6 * 9 + 6 * 4)
