@@ -17,6 +17,7 @@ import pandas as pd
 from routeviz.errors import InputError, LogError
 from routeviz.routelog.header import plain, read_header
 from routeviz.routelog.shards import Skipped, check_rows
+from routeviz.routelog.summary import summary_html
 from routeviz.routelog.writer import LogWriter
 from routeviz.space import CellStates, Route, RoutingSpace, cell_states
 
@@ -104,6 +105,10 @@ class RouteLog:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self)} images, {self.space!r})"
+
+    def _repr_html_(self) -> str:
+        """What the log holds and where it comes from, where a notebook shows it."""
+        return summary_html(self)
 
     def select(self, index: Any) -> RouteLog:
         """Return a log of some images, in memory.

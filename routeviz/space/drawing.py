@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -47,9 +47,28 @@ MARKS: dict[str, tuple[str, str, bool]] = {
         for state, bar in (("open", ""), ("closed", "M-13 0H13"))
     },
 }
-DASHES = {"open": "", "blind": "7 4", "passed": "0.1 5"}
 
-_LEGEND = (
+
+class Stroke(NamedTuple):
+    """How a kind of path is drawn: dashes, round or not; a colour of the theme, or empty for the ramp of activations.
+
+    Only paths that are ``open`` have an arrowhead, and are counted.
+    """
+
+    dash: str = ""
+    round: bool = False
+    colour: str = ""
+    open: bool = True
+
+
+STROKES = {"open": Stroke(), "blind": Stroke("7 4"), "passed": Stroke("0.1 5", True, "soft", False)}
+
+PIN = "M0-4.5L4.5 0L0 4.5L-4.5 0Z"
+"""Outline of the mark of a forced path."""
+
+LegendEntry = tuple[str, str, str]
+
+LEGEND: tuple[LegendEntry, ...] = (
     ("mark", "open image", "open cell"),
     ("mark", "closed image", "closed: input passes on"),
     ("mark", "unreached none", "unreached"),
@@ -58,14 +77,16 @@ _LEGEND = (
     ("ramp", "", "activation 0 to 1"),
     ("path", "blind", "open, image-blind"),
     ("path", "passed", "input passed on"),
-    ("path", "candidate", "candidate path"),
+    ("candidate", "", "candidate path"),
 )
+FORCED: LegendEntry = ("pin", "", "forced")
 
 
 def lattice_data(
     space: RoutingSpace,
     activations: np.ndarray | None = None,
     *,
+    forced: np.ndarray | None = None,
     path_notes: Mapping[str, Sequence[object]] | None = None,
     cell_notes: Mapping[str, Sequence[object]] | None = None,
 ) -> dict[str, Any]:
@@ -77,6 +98,8 @@ def lattice_data(
         Any number of layers, scales and moves.
     activations : array-like, (path,), optional
         Activations in [0, 1]; NaN (the paths of unreached cells) counts as 0. Without them the bare space is drawn.
+    forced : ndarray, (path,) bool, optional
+        Paths that are marked as forced.
     path_notes, cell_notes : mapping of str to sequence, optional
         Further lines of what is shown on hover: a label, and one value for every path or cell.
 
@@ -86,16 +109,18 @@ def lattice_data(
         Geometry, the same for every route of a space: ``digest``, ``width``, ``height``, ``body`` (height without the
         legend), ``pitch`` (pixels a layer), ``font``, ``texts``, ``stem``, ``decoder``, ``cells`` (``name``, ``x``,
         ``y``, ...), ``paths`` (``name``, ``short``, ``move``, ``d``, ``tip``: x, y and degrees of the arrowhead),
-        ``source``, ``target``, ``moves``, ``legend``, ``marks``, ``dashes``. Paint: ``activation``, ``path_kind``
-        (open, blind, passed or empty), ``path_width`` in pixels, ``path_level`` (step of the colour ramp),
-        ``cell_kind`` (a key of ``marks``), and ``path_text``, ``cell_text`` for hover.
+        ``source``, ``target``, ``moves``, ``legend``, ``marks``, ``strokes``. Paint: ``activation``, ``path_kind`` (a
+        key of ``strokes``: open, blind, passed; or empty), ``path_width`` in pixels, ``path_level`` (step of the colour
+        ramp), ``path_forced``, ``cell_kind`` (a key of ``marks``), and ``path_text``, ``cell_text`` for hover.
 
     Raises
     ------
     InputError
         If the activations or the notes do not fit the space.
     """
-    data = dict(_geometry(space))
+    data = geometry(space) if forced is None else geometry(space, (*LEGEND, FORCED), mode="forced")
+    forced = np.zeros(space.n_paths, bool) if forced is None else np.asarray(forced, bool)
+    data["path_forced"] = forced.tolist()
     names = [path["name"] for path in data["paths"]]
     places = [f"{name}, stride {stride}" for name, stride in zip(space.cell_names, space.cells.stride, strict=True)]
     if activations is None:
@@ -127,14 +152,15 @@ def lattice_data(
             "shut",
         )
         path_text = [
-            f"{name}\nactivation {value:.4g}: {verdict}, {SENT_WORDS[code]}"
-            for name, value, verdict, code in zip(names, values, verdicts, carried, strict=True)
+            f"{name}\nactivation {value:.4g}{', forced' * here}: {verdict}, {SENT_WORDS[code]}"
+            for name, value, here, verdict, code in zip(names, values, forced.tolist(), verdicts, carried, strict=True)
         ]
         cell_text = [f"{place}\n{STATES[s]}; {INPUT_WORDS[k]}" for place, s, k in zip(places, state, kind, strict=True)]
-    return data | {"path_text": _annotated(path_text, path_notes), "cell_text": _annotated(cell_text, cell_notes)}
+    return data | {"path_text": annotated(path_text, path_notes), "cell_text": annotated(cell_text, cell_notes)}
 
 
-def _annotated(texts: list[str], notes: Mapping[str, Sequence[object]] | None) -> list[str]:
+def annotated(texts: list[str], notes: Mapping[str, Sequence[object]] | None) -> list[str]:
+    """Add a line to each text for each note; raises InputError where a note has too few or too many values."""
     texts = list(texts)
     for label, values in (notes or {}).items():
         if len(values) != len(texts):
@@ -143,8 +169,33 @@ def _annotated(texts: list[str], notes: Mapping[str, Sequence[object]] | None) -
     return texts
 
 
+def geometry(
+    space: RoutingSpace,
+    legend: Sequence[LegendEntry] = LEGEND,
+    *,
+    mode: str = "",
+    strokes: Mapping[str, Stroke] | None = None,
+    marks: Mapping[str, tuple[str, str, bool]] | None = None,
+) -> dict[str, Any]:
+    """All of a drawing but its paint, for one kind (``mode``) of drawing: see `lattice_data`."""
+    data = dict(_places(space))
+    items, lines = _legend(data["width"], legend)
+    top = data["body"] + 12
+    return data | {
+        "digest": f"{space.digest}{mode}",
+        "legend": [{**item, "y": item["line"] * LEGEND_LINE + top} for item in items],
+        "height": data["body"] + lines * LEGEND_LINE + 4,
+        "strokes": {kind: stroke._asdict() for kind, stroke in (strokes or STROKES).items()},
+        "marks": {
+            kind: {"d": d, "colour": colour, "filled": filled} for kind, (d, colour, filled) in (marks or MARKS).items()
+        },
+        "pin": PIN,
+        "path_forced": [False] * space.n_paths,
+    }
+
+
 @lru_cache(maxsize=32)
-def _geometry(space: RoutingSpace) -> dict[str, Any]:
+def _places(space: RoutingSpace) -> dict[str, Any]:
     pitch = int(np.clip(round(820 / (space.layers + 1)), *PITCH_RANGE))
     width = LEFT + space.layers * pitch + RIGHT + 24
     bottom = TOP + (space.scales - 1) * ROW
@@ -172,7 +223,6 @@ def _geometry(space: RoutingSpace) -> dict[str, Any]:
         "height": max((y for _, y in exits), default=bottom) - min((y for _, y in exits), default=TOP) + 32,
         "width": 26,
     }
-    legend, lines = _legend(width)
     names = [
         f"{name} → {'decoder' if target < 0 else space.cell_names[target]}"
         for name, target in zip(space.path_names, space.target, strict=True)
@@ -181,12 +231,13 @@ def _geometry(space: RoutingSpace) -> dict[str, Any]:
     paths = []
     for index, (name, move, end) in enumerate(zip(names, space.moves, ends, strict=True)):
         d, tip = _line(spots[space.source[index]], end, lanes[index], CELL_RADIUS + 5 - 2 * bool(space.exits[index]))
-        paths.append({"name": name, "short": space.path_names[index], "move": move, "d": d, "tip": tip})
+        (x0, y0), (x1, y1) = spots[space.source[index]], end
+        # At a third of the way paths that cross stand apart; what bends is a little off its line there.
+        pin = [round(x0 + (x1 - x0) / 3, 1), round(y0 + (y1 - y0) / 3, 1)]
+        paths.append({"name": name, "short": space.path_names[index], "move": move, "d": d, "tip": tip, "pin": pin})
     return {
-        "digest": space.digest,
         "width": width,
         "body": bottom + BOTTOM,
-        "height": bottom + BOTTOM + lines * LEGEND_LINE + 4,
         "pitch": pitch,
         "font": 12 if pitch >= 40 else 14,  # a wide drawing is shown smaller
         "texts": texts,
@@ -202,9 +253,6 @@ def _geometry(space: RoutingSpace) -> dict[str, Any]:
         "moves": sorted(set(space.moves), key=_move_order(space)),
         "source": space.source.tolist(),
         "target": space.target.tolist(),
-        "legend": [{**item, "y": item["line"] * LEGEND_LINE + bottom + BOTTOM + 12} for item in legend],
-        "marks": {kind: {"d": d, "colour": colour, "filled": filled} for kind, (d, colour, filled) in MARKS.items()},
-        "dashes": DASHES,
         "steps": RAMP_STEPS,
         "widths": [THIN, THICK],
     }
@@ -245,13 +293,13 @@ def _move_order(space: RoutingSpace) -> Callable[[str], int]:
     return order.index
 
 
-def _legend(width: int) -> tuple[list[dict[str, Any]], int]:
+def _legend(width: int, entries: Sequence[LegendEntry]) -> tuple[list[dict[str, Any]], int]:
     # Columns of one width hold whatever font the viewer has.
-    columns = max(1, min(len(_LEGEND), (width - 12) // LEGEND_COLUMN))
+    columns = max(1, min(len(entries), (width - 12) // LEGEND_COLUMN))
     items = []
-    for index, (sort, kind, text) in enumerate(_LEGEND):
+    for index, (sort, kind, text) in enumerate(entries):
         line, column = divmod(index, columns)
         x = 20 + column * ((width - 12) // columns)
-        room = {"mark": 18, "path": 34, "ramp": 76}[sort]
+        room = {"mark": 18, "pin": 18, "path": 34, "candidate": 34, "ramp": 76}[sort]
         items.append({"sort": sort, "kind": kind, "text": text, "x": x, "line": line, "text_x": x + room})
     return items, line + 1

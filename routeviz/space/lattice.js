@@ -11,7 +11,8 @@ export default function (component) {
     view = build(parentElement, data, view);
     views.set(parentElement, view);
   }
-  view.select = (name) => component.setStateValue("selected", name);
+  // Where every click counts, the same name may come twice; elsewhere what is selected is a state.
+  view.select = (name) => (data.clicks ? component.setTriggerValue("clicked", name) : component.setStateValue("selected", name));
   paint(view, data);
   return () => view.observer.disconnect();
 }
@@ -43,7 +44,7 @@ function build(host, data, old) {
   frame(svg, data);
 
   const layer = (name) => make("g", { class: name }, svg);
-  const [under, mark, flow, hits, cells] = ["under", "mark", "flow", "hits", "cells"].map(layer);
+  const [under, mark, flow, pins, hits, cells] = ["under", "mark", "flow", "pins", "hits", "cells"].map(layer);
   view.halo = make("path", { class: "halo", d: "", visibility: "hidden" }, mark);
   view.ring = make("circle", { class: "halo", r: 14, visibility: "hidden" }, mark);
   view.paths = data.paths.map((path) => {
@@ -56,6 +57,7 @@ function build(host, data, old) {
       group,
       line: make("path", { d: path.d, fill: "none" }, group),
       head: make("path", { d: "M-3-3.5L4 0L-3 3.5Z" }, group),
+      pin: make("path", { class: "pin", d: data.pin, transform: `translate(${path.pin[0]} ${path.pin[1]})`, visibility: "hidden" }, pins),
       at: `translate(${x} ${y}) rotate(${angle})`,
       hit: make("path", { class: "hit", d: path.d, tabindex: -1, role: "button" }, hits),
     };
@@ -125,6 +127,8 @@ function legend(root, data) {
     const svg = make("svg", { viewBox: `-12 -10 ${room + 12} 20`, width: room + 12, height: 20, "aria-hidden": "true" }, entry);
     if (item.sort === "mark") {
       shape(make("path", { transform: "scale(0.85)" }, svg), data.marks[item.kind]);
+    } else if (item.sort === "pin") {
+      make("path", { class: "pin", d: data.pin }, svg);
     } else if (item.sort === "ramp") {
       for (let step = 0; step < data.steps; step += 1) {
         const width = data.widths[0] + ((data.widths[1] - data.widths[0]) * step) / (data.steps - 1);
@@ -132,8 +136,8 @@ function legend(root, data) {
       }
     } else {
       const line = make("path", { d: "M-10 0h34" }, svg);
-      if (item.kind === "candidate") line.setAttribute("class", "candidate");
-      else stroke(line, data, item.kind, item.kind === "passed" ? 1.8 : 3.5, Math.floor(data.steps / 2));
+      if (item.sort === "candidate") line.setAttribute("class", "candidate");
+      else stroke(line, data, item.kind, data.strokes[item.kind].open ? 3.5 : 1.8, Math.floor(data.steps / 2));
     }
     make("span", {}, entry, item.text);
   }
@@ -144,11 +148,15 @@ function shape(node, mark) {
   node.setAttribute("class", `shape ${mark.colour}${mark.filled ? " filled" : ""}`);
 }
 
+function colourOf(data, kind, level) {
+  return `var(--rv-${data.strokes[kind].colour || `ramp-${level}`})`;
+}
+
 function stroke(line, data, kind, width, level) {
-  line.setAttribute("stroke", kind === "passed" ? "var(--rv-soft)" : `var(--rv-ramp-${level})`);
+  line.setAttribute("stroke", colourOf(data, kind, level));
   line.setAttribute("stroke-width", width);
-  line.setAttribute("stroke-dasharray", data.dashes[kind]);
-  line.setAttribute("stroke-linecap", kind === "passed" ? "round" : "butt");
+  line.setAttribute("stroke-dasharray", data.strokes[kind].dash);
+  line.setAttribute("stroke-linecap", data.strokes[kind].round ? "round" : "butt");
 }
 
 function paint(view, data) {
@@ -156,12 +164,13 @@ function paint(view, data) {
   const same = (index, ...keys) => old && keys.every((key) => old[key][index] === data[key][index]);
   view.paths.forEach((path, index) => {
     if (!same(index, "path_text")) path.hit.setAttribute("aria-label", data.path_text[index]);
+    if (!same(index, "path_forced")) path.pin.setAttribute("visibility", data.path_forced[index] ? "visible" : "hidden");
     if (same(index, "path_kind", "path_width", "path_level")) return;
     const kind = data.path_kind[index];
     if (!kind) return;
     stroke(path.line, data, kind, data.path_width[index], data.path_level[index]);
-    path.head.setAttribute("visibility", kind === "passed" ? "hidden" : "inherit");
-    path.head.setAttribute("fill", `var(--rv-ramp-${data.path_level[index]})`);
+    path.head.setAttribute("visibility", data.strokes[kind].open ? "inherit" : "hidden");
+    path.head.setAttribute("fill", colourOf(data, kind, data.path_level[index]));
     path.head.setAttribute("transform", `${path.at} scale(${0.8 + data.path_width[index] / 8})`);
   });
   view.cells.forEach((cell, index) => {
@@ -185,7 +194,7 @@ function visibility(view) {
   let [open, shown] = [0, 0];
   view.paths.forEach((path, index) => {
     const kind = data.path_kind[index];
-    const weighs = kind === "open" || kind === "blind";
+    const weighs = Boolean(kind) && data.strokes[kind].open;
     const visible = kind && !view.hidden.has(path.move) && (!weighs || data.activation[index] >= view.threshold);
     open += weighs;
     shown += weighs && visible;

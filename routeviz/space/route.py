@@ -13,6 +13,7 @@ import pandas as pd
 from routeviz.errors import InputError
 from routeviz.space.space import RoutingSpace
 from routeviz.space.states import INPUTS, STATES, CellStates, cell_states, open_paths
+from routeviz.space.svg import lattice_svg
 
 ROUTE_SCHEMA = 1
 
@@ -120,6 +121,13 @@ class Route:
         states = np.bincount(self.states.state[0], minlength=len(STATES))
         cells = ", ".join(f"{count} {state}" for count, state in zip(states[::-1], STATES[::-1], strict=True))
         return f"Route({name}{self.open.sum()} of {self.space.n_paths} paths open; cells: {cells})"
+
+    def _repr_html_(self) -> str:
+        """The lattice, where a notebook shows the route."""
+        return f'<div style="overflow-x:auto">{self._repr_svg_()}</div>'
+
+    def _repr_svg_(self) -> str:
+        return lattice_svg(self.space, self.activations, title=self.name)
 
 
 class RouteText(NamedTuple):

@@ -108,3 +108,13 @@ def test_facts_of_an_unknown_column_names_the_known_ones(log):
     pd.testing.assert_frame_equal(log.facts("miou", "id"), log.images[["miou", "id"]])
     with pytest.raises(InputError, match=r"no column 'mioU'; it has id, file, height, macs_conv, miou"):
         log.facts("mioU")
+
+
+def test_a_notebook_shows_what_the_log_holds_with_names_escaped(log):
+    source = {"checkpoint": {"file": "<i>step", "step": 5}, "dataset": {"name": "scenes", "split": "val"}}
+    shown = RouteLog(log.gates, log.images, log.space, source)._repr_html_()
+    assert f'<td style="text-align:left">{len(log)}</td>' in shown
+    assert "scenes val" in shown
+    assert "&lt;i&gt;step 5" in shown
+    assert "<i>" not in shown
+    assert "images" in log.select([])._repr_html_()

@@ -1,4 +1,5 @@
 import pickle
+import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
@@ -96,3 +97,12 @@ def test_distance_needs_one_space_and_a_known_metric():
         route_distance(route(), Route(lattice_space(4, 8), np.zeros(lattice_space(4, 8).n_paths)))
     with pytest.raises(InputError, match="jaccard, hamming"):
         route_distance(route(), route(), metric="cosine")
+
+
+def test_a_notebook_shows_the_lattice_with_the_name_escaped():
+    space = lattice_space(4, 4)
+    route = Route(space, np.ones(space.n_paths), name="<b>one</b>")
+    assert ET.fromstring(route._repr_svg_()).tag.endswith("svg")
+    html = route._repr_html_()
+    assert "&lt;b&gt;one" in html
+    assert "<b>one" not in html
