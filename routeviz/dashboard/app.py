@@ -19,7 +19,10 @@ _ICON = ((8, 8), (24, 8), (24, 24))
 # Streamlit's wide layout leaves a sixth of a small screen empty.
 _STYLE = "<style>.stMainBlockContainer { padding: 3.6rem 2rem 2rem; }</style>"
 
-PAGES = (("inspect", "Inspect", "search"),)
+PAGES = (
+    ("inspect", "Inspect", "search"),
+    ("figures", "Figures", "photo_library"),
+)
 """Views in the order of the navigation: as in the address, title, icon; the first is shown without an address."""
 
 

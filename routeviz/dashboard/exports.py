@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from urllib.parse import quote, urlencode
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from uuid import uuid4
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import streamlit as st
 
+from routeviz import __version__
 from routeviz.dashboard import caches, state
+from routeviz.dashboard.links import address
 from routeviz.dashboard.settings import Settings
 from routeviz.dashboard.words import plain
 from routeviz.errors import RoutevizError
@@ -20,7 +24,10 @@ from routeviz.routelog import RouteLog
 MOST = 40
 """Pictures that one browser tab collects."""
 
-OTHER = "other"
+LIST = "figures"
+"""The view that shows them."""
+
+OWN, OTHER = "own", "other"
 MIME = {"pdf": "application/pdf", "svg": "image/svg+xml", "png": "image/png", "csv": "text/csv"}
 
 _HELP = {
@@ -31,11 +38,11 @@ _HELP = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Kept:
     """A collected picture: its name, what it shows, a caption, where its routes come from, and how to make it again.
 
-    ``made_by`` is the link that shows it, or the call.
+    ``made_by`` is the link that shows it, or the call; `key` tells it from all others.
     """
 
     name: str
@@ -43,10 +50,11 @@ class Kept:
     caption: str = ""
     origin: str = ""
     made_by: str = ""
+    key: str = field(default_factory=lambda: uuid4().hex)
 
 
 @st.fragment
-def offer(make: Callable[[], Sheet], *, key: str, name: str) -> None:
+def offer(make: Callable[[], Sheet], *, key: str, name: str, caption: str = "", made_by: str = "") -> None:
     """Draw a button that opens the ways to take a picture away.
 
     Parameters
@@ -58,6 +66,8 @@ def offer(make: Callable[[], Sheet], *, key: str, name: str) -> None:
         Of the widgets; one for each picture on a page.
     name : str
         What the picture shows; files are named after it.
+    caption, made_by : str
+        Noted with a collected picture; by default it is made by the link to what is on the screen.
     """
     with st.popover("Export", icon=":material/download:"):
         width = choose_width(f"export_{key}")
@@ -81,19 +91,30 @@ def offer(make: Callable[[], Sheet], *, key: str, name: str) -> None:
         )
         if added:
             try:
-                st.success(keep(Kept(name, make(), origin=origin(), made_by=here())))
+                sheet = make()
             except RoutevizError as error:
                 st.error(plain(error))
+                return
+            made_by = made_by or f"dashboard, {here()}"
+            st.toast(keep(Kept(name=name, sheet=sheet, caption=caption, origin=origin(), made_by=made_by)))
+            if st.session_state.get(state.VIEW) == LIST:
+                st.rerun()
 
 
-def choose_width(key: str) -> str | float:
-    """Offer the widths of a paper, and any other."""
-    words = {"column": f"column, {WIDTHS['column']} in", "text": f"text, {WIDTHS['text']} in", OTHER: "other"}
+def choose_width(key: str) -> str | float | None:
+    """Offer the widths of a paper, and any other; None is the width that each picture was made for."""
+    words = {OWN: "its own", **{name: f"{name}, {inches} in" for name, inches in WIDTHS.items()}, OTHER: "other"}
     chosen = st.segmented_control(
-        "Width on paper", list(words), default="column", format_func=words.get, key=f"{key}_width", required=True
+        "Width on paper",
+        list(words),
+        default=OWN,
+        format_func=words.get,
+        required=True,
+        key=f"{key}_width",
+        help="Of a page with two columns: one column, or the whole width of the text. Letters keep their size.",
     )
     if chosen != OTHER:
-        return chosen
+        return None if chosen == OWN else chosen
     return st.number_input("Inches", 1.0, 40.0, 5.0, 0.25, key=f"{key}_inches")
 
 
@@ -128,10 +149,31 @@ def keep(figure: Kept) -> str:
     return f"Added. {count} collected on the page Figures."
 
 
+def pack(figures: Sequence[Kept], formats: Sequence[str], width: str | float | None) -> bytes:
+    """All pictures in one ZIP file, numbered in their order, and a ``README.txt`` that says what each one is."""
+    file, lines = io.BytesIO(), [f"Figures made by routeviz {__version__}"]
+    drawn = tuple(name for name in formats if name != "csv")
+    with ZipFile(file, "w", ZIP_DEFLATED) as archive:
+        for number, figure in enumerate(figures, start=1):
+            name = f"{number:02d}-{file_name(figure.name)}"
+            files = render_figure(figure.sheet, formats=drawn, width=width) if drawn else {}
+            if "csv" in formats:
+                files["csv"] = file_of(figure.sheet, "csv")
+            for suffix, data in files.items():
+                archive.writestr(f"{name}.{suffix}", data)
+            facts = {"files": ", ".join(f"{name}.{suffix}" for suffix in files), "caption": figure.caption}
+            facts |= {"routes from": figure.origin, "made by": figure.made_by}
+            lines += ["", f"{number}. {figure.name}"]
+            lines += [f"   {what}: {' '.join(words.split())}" for what, words in facts.items() if words]
+        archive.writestr("README.txt", "\n".join(lines) + "\n")
+    return file.getvalue()
+
+
 def here() -> str:
     """The link to what is on the screen now, below the dashboard's address."""
-    asked = urlencode(st.query_params.to_dict(), quote_via=quote)
-    return f"/{st.session_state.get(state.VIEW, '')}" + f"?{asked}" * bool(asked)
+    # The address leaves out what is as it was at first, and that may be another one next time.
+    chosen = {key: st.session_state.get(key) for key in (state.SOURCE, state.IMAGE, state.CONVENTION)}
+    return address(st.session_state.get(state.VIEW) or "inspect", **(chosen | st.query_params.to_dict()))
 
 
 def origin() -> str:

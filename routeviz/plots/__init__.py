@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from routeviz.plots.saving import render_figure as render_figure
     from routeviz.plots.saving import save_figure as save_figure
     from routeviz.plots.sheet import Sheet as Sheet
-    from routeviz.plots.statics import static_macs as static_macs
+    from routeviz.plots.networks import static_macs as static_macs
     from routeviz.plots.usage import plot_activations as plot_activations
     from routeviz.plots.usage import plot_training_activations as plot_training_activations
     from routeviz.plots.usage import plot_usage as plot_usage
@@ -50,7 +50,7 @@ _HOME = {
     "route_similarity": "likeness",
     "Sheet": "sheet",
     "scale_groups": "grouping",
-    "static_macs": "statics",
+    "static_macs": "networks",
     "render_figure": "saving",
     "save_figure": "saving",
 }

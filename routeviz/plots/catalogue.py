@@ -128,7 +128,7 @@ def _route(material: Material) -> Sheet:
 def _macs(material: Material) -> Sheet:
     marks: dict[str, int] = {}
     with suppress(InputError):  # a space that holds no static architecture
-        marks = import_module("routeviz.plots.statics").static_macs(material.log, convention=material.convention)
+        marks = import_module("routeviz.plots.networks").static_macs(material.log, convention=material.convention)
     return plot_macs.describe(material.logs, convention=material.convention, marks=marks)
 
 

@@ -40,53 +40,37 @@ def plot_macs(
     column = f"macs_{convention}"
     macs = {name: log.facts(column)[column].to_numpy(float) for name, log in logs.items()}
     unit, word = _unit(np.concatenate([*macs.values(), list(marks.values())]))
-    everything = np.concatenate([*macs.values(), np.array(list(marks.values()), float)]) / unit
-    low, high = everything.min(), everything.max()
-    edge = 0.05 * (high - low) or 0.05 * high or 1.0
-    ends = (low - edge, high + edge)
-    label = f"{word} per image, {convention}"
+    macs = {name: values / unit for name, values in macs.items()}
+    everything = np.concatenate(list(macs.values()))
+    ends, label = _ends(everything, 0.05), f"{word} per image, {convention}"
     panels = []
-    for name, values in macs.items():
-        values = values / unit
-        spread = (
-            (values.min(), values.max())
-            if np.ptp(values) > 1e-9 * high
-            else (values[0] - edge / 4, values[0] + edge / 4)
-        )
-        heights, edges = np.histogram(values, bins=bins if np.ptp(values) > 1e-9 * high else 1, range=spread)
+    for index, (name, values) in enumerate(macs.items()):
         several = f"{plain(name)}: " if len(macs) > 1 else ""
+        colour = series(index)[0] if several else INK
         rules = [
-            Rule(float(at), INK, dash, f"{several}{what} {at:.4g}")
+            Rule(float(at), colour, dash, f"{several}{what} {at:.4g}")
             for what, at, dash in (
                 ("average", values.mean(), "solid"),
                 ("maximum", values.max(), "dash"),
                 ("minimum", values.min(), "dot"),
             )
         ]
-        top = heights.max() * 1.08
+        equal = np.ptp(values) <= 1e-9 * everything.max()
+        spread = (values[0] - (ends[1] - ends[0]) / 80, values[0] + (ends[1] - ends[0]) / 80)
+        heights, edges = np.histogram(values, 1 if equal else bins, spread if equal else (values.min(), values.max()))
+        bars = Bars(edges, heights, RAMP[2])
         panels.append(
-            Panel(
-                (Bars(edges, heights, RAMP[2]), *rules),
-                name,
-                Axis(label, ends=ends),
-                Axis("images", ends=(0, top)),
-                1.6,
-            )
+            Panel((bars, *rules), name, Axis(label, ends=ends), Axis("images", ends=(0, 1.08 * heights.max())), 1.6)
         )
     if marks:
         order = sorted(marks, key=marks.__getitem__)
         x, y = np.array([marks[name] for name in order]) / unit, np.arange(len(order))
-        dots = Dots(
-            x,
-            y.astype(float),
-            INK,
-            "diamond",
-            size=4.5,
-            texts=tuple(f"{n}: {v:.4g} {word}" for n, v in zip(order, x, strict=True)),
-        )
-        axis = Axis("", tuple(enumerate(order)), (-0.6, len(order) - 0.4))
-        panels.append(Panel((dots,), "static architectures", Axis(label, ends=ends), axis, 0.6 + 0.13 * len(order)))
-        panels[-2] = Panel(**{**vars(panels[-2]), "x": Axis("", ends=ends)})
+        texts = tuple(f"{n}: {v:.4g} {word}" for n, v in zip(order, x, strict=True))
+        dots = Dots(x, y.astype(float), INK, "diamond", size=4.5, texts=texts)
+        averages = [mark for panel in panels for mark in panel.marks if isinstance(mark, Rule) and mark.dash == "solid"]
+        across = Axis(label, ends=_ends(np.concatenate([x, [rule.x for rule in averages]]), 0.05))
+        down = Axis("", tuple(enumerate(order)), (-0.6, len(order) - 0.4))
+        panels.append(Panel((*averages, dots), "static architectures", across, down, 0.6 + 0.13 * len(order)))
     parts = [log.facts("id").assign(log=name, macs=log.facts(column)[column]) for name, log in logs.items()]
     parts.append(pd.DataFrame({"log": "static architecture", "id": list(marks), "macs": list(marks.values())}))
     data = pd.concat(parts if marks else parts[:-1], ignore_index=True)[["log", "id", "macs"]]
@@ -190,8 +174,8 @@ def _unit(macs: np.ndarray) -> tuple[float, str]:
     )
 
 
-def _ends(values: np.ndarray) -> tuple[float, float]:
-    """Ends of an axis with room for names beside the outermost points."""
+def _ends(values: np.ndarray, room: float = 0.12) -> tuple[float, float]:
+    """Ends of an axis with room beside the outermost points, such as for names."""
     low, high = float(values.min()), float(values.max())
-    edge = 0.12 * (high - low) or 0.05 * abs(high) or 1.0
+    edge = room * (high - low) or 0.05 * abs(high) or 1.0
     return low - edge, high + edge

@@ -22,6 +22,9 @@ from routeviz.space import open_paths
 MOST_IMAGES = 2_000
 """Images of a group, or of a log in two dimensions, that are looked at; of more, a seeded sample."""
 
+MOST_WRITTEN = 7
+"""Groups of a matrix whose numbers are legible in a column of a paper."""
+
 
 @figure
 def plot_similarity(logs: RouteLog | Mapping[str, RouteLog], *, by: str | Sequence[object] = "scale_class") -> Sheet:
@@ -43,7 +46,7 @@ def plot_similarity(logs: RouteLog | Mapping[str, RouteLog], *, by: str | Sequen
     numbers = ticks if short else tuple((at, str(at + 1)) for at in range(n))
     if not short:
         ticks = tuple((at, f"{at + 1} {name}") for at, name in ticks)
-    grid = Grid(table.to_numpy(), "similarity", low, 1.0, n <= 11, words)
+    grid = Grid(table.to_numpy(), "similarity", low, 1.0, n <= MOST_WRITTEN, words)
     axes = Axis("", numbers), Axis("", ticks, (n - 0.5, -0.5))
     panel = Panel((grid,), "Weighted Jaccard similarity of routes", *axes, max(1.5, 0.5 + 0.2 * n), frame=False)
     return Sheet(((panel,),), data=table.rename_axis("group").reset_index())

@@ -168,8 +168,11 @@ class Sheet:
     def named(self) -> list[Line | Dots | Rule]:
         """The marks of the legend: the first of each name."""
         marks = (mark for panel in self.panels for mark in panel.marks)
-        named = [mark for mark in marks if isinstance(mark, Line | Dots | Rule) and mark.name]
-        return list({mark.name: mark for mark in reversed(named)}.values())[::-1]
+        first: dict[str, Line | Dots | Rule] = {}
+        for mark in marks:
+            if isinstance(mark, Line | Dots | Rule) and mark.name:
+                first.setdefault(mark.name, mark)
+        return list(first.values())
 
     def table(self) -> pd.DataFrame:
         """The numbers of the figure: ``data``, or else a row for each point, bar, cell and rule that is drawn.
