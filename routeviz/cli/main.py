@@ -15,7 +15,9 @@ COMMANDS = {
     "trace": "Record the routes that a dataset's images take through a checkpoint.",
     "stats": "Summarise a route log: usage of cells and paths, diversity, costs.",
     "costs": "Count a checkpoint's MACs, in three conventions side by side.",
+    "compare": "Set networks side by side: accuracy, MACs, parameters, and what was published.",
     "import": "Turn a released checkpoint into one of routeviz's own.",
+    "figures": "Draw every figure of a paper that a route log permits, in PDF, SVG and PNG.",
     "export": "Write a log as CSV, a route as GraphML, a network as a plain checkpoint.",
     "dashboard": "Look at route logs in the browser.",
 }

@@ -118,11 +118,11 @@ def choose_width(key: str) -> str | float | None:
     return st.number_input("Inches", 1.0, 40.0, 5.0, 0.25, key=f"{key}_inches")
 
 
-def file_of(sheet: Sheet, suffix: str, width: str | float | None = None) -> bytes:
+def file_of(sheet: Sheet, suffix: str, width: str | float | None = None, about: str = "") -> bytes:
     """A picture as a file of some kind: a key of ``MIME``."""
     if suffix == "csv":
         return sheet.table().to_csv(index=False).encode()
-    return render_figure(sheet, formats=(suffix,), width=width)[suffix]
+    return render_figure(sheet, formats=(suffix,), width=width, about=about)[suffix]
 
 
 def file_name(name: str) -> str:
@@ -156,7 +156,8 @@ def pack(figures: Sequence[Kept], formats: Sequence[str], width: str | float | N
     with ZipFile(file, "w", ZIP_DEFLATED) as archive:
         for number, figure in enumerate(figures, start=1):
             name = f"{number:02d}-{file_name(figure.name)}"
-            files = render_figure(figure.sheet, formats=drawn, width=width) if drawn else {}
+            about = f"{figure.made_by}; {figure.origin}"
+            files = render_figure(figure.sheet, formats=drawn, width=width, about=about) if drawn else {}
             if "csv" in formats:
                 files["csv"] = file_of(figure.sheet, "csv")
             for suffix, data in files.items():

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from routeviz.plots.likeness import plot_similarity as plot_similarity
     from routeviz.plots.likeness import route_clusters as route_clusters
     from routeviz.plots.likeness import route_similarity as route_similarity
+    from routeviz.plots.networks import static_macs as static_macs
     from routeviz.plots.saving import render_figure as render_figure
     from routeviz.plots.saving import save_figure as save_figure
     from routeviz.plots.sheet import Sheet as Sheet
-    from routeviz.plots.networks import static_macs as static_macs
     from routeviz.plots.usage import plot_activations as plot_activations
     from routeviz.plots.usage import plot_training_activations as plot_training_activations
     from routeviz.plots.usage import plot_usage as plot_usage

@@ -123,20 +123,25 @@ def save(axes: Axes | np.ndarray, path: str | Path, *, formats: Sequence[str] = 
     return files
 
 
-def render(sheet: Sheet, *, formats: Sequence[str], width: float, dpi: int) -> dict[str, bytes]:
+def render(sheet: Sheet, *, formats: Sequence[str], width: float, dpi: int, about: str) -> dict[str, bytes]:
     """Draw a sheet once and give its files, by format; see `routeviz.plots.render_figure`."""
     with _LOCK:
         figure = np.ravel(draw(sheet, ax=None, width=width, new=_figure))[0].figure
         files = {suffix: io.BytesIO() for suffix in formats}
         for suffix, file in files.items():
-            _write(figure, file, suffix, dpi)
+            _write(figure, file, suffix, dpi, about)
     return {suffix: file.getvalue() for suffix, file in files.items()}
 
 
-def _write(figure: Figure, file: Path | io.BytesIO, suffix: str, dpi: int) -> None:
-    metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
+def _write(figure: Figure, file: Path | io.BytesIO, suffix: str, dpi: int, about: str = "") -> None:
+    words = plain(about, 2000) or None
+    metadata = {
+        "pdf": {"CreationDate": None, "Subject": words},
+        "svg": {"Date": None, "Description": words},
+        "png": {"Description": words} if words else {},
+    }
     with mpl.rc_context(OUTPUT):
-        figure.savefig(file, format=suffix, dpi=dpi, metadata=metadata.get(suffix))
+        figure.savefig(file, format=suffix, dpi=dpi, metadata=metadata[suffix])
 
 
 def _new_axes(sheet: Sheet, new: Callable[..., Figure], width: float) -> list[Axes]:

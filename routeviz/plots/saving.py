@@ -47,7 +47,12 @@ def save_figure(figure: Any, path: str | Path, *, formats: Sequence[str] = FORMA
 
 
 def render_figure(
-    sheet: Sheet, *, formats: Sequence[str] = FORMATS, width: str | float | None = None, dpi: int = 300
+    sheet: Sheet,
+    *,
+    formats: Sequence[str] = FORMATS,
+    width: str | float | None = None,
+    dpi: int = 300,
+    about: str = "",
 ) -> dict[str, bytes]:
     """Draw a description for paper and give its files; it needs no display, and works on any thread.
 
@@ -61,6 +66,8 @@ def render_figure(
         ``"column"`` (3.25 in), ``"text"`` (6.875 in) or inches; by default the sheet's own.
     dpi : int
         Of PNG, and of pictures inside PDF and SVG.
+    about : str
+        Where the figure is from; kept in each file's own description.
 
     Returns
     -------
@@ -68,7 +75,8 @@ def render_figure(
         The file of each format.
     """
     draw = import_module("routeviz.plots.paper").render
-    return draw(sheet, formats=_known(formats), width=inches(sheet.width if width is None else width), dpi=dpi)
+    width = inches(sheet.width if width is None else width)
+    return draw(sheet, formats=_known(formats), width=width, dpi=dpi, about=about)
 
 
 def _known(formats: Sequence[str]) -> tuple[str, ...]:

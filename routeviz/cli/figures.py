@@ -1,0 +1,251 @@
+"""``routeviz figures``: every figure of a paper that a route log permits, in files for print."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from routeviz.cli.options import example, json_option
+from routeviz.errors import DatasetError, InputError
+
+if TYPE_CHECKING:
+    from routeviz.plots.catalogue import Material, Pictures
+    from routeviz.routelog import RouteLog
+
+# Named here because the catalogue costs an import; a test holds the two together.
+NAMES = (
+    *("routing_space", "route", "route_differences", "architectures", "usage", "activations"),
+    *("macs", "accuracy", "similarity", "embedding", "training_activations", "training_budget"),
+)
+FORMATS = ("pdf", "svg", "png", "csv")
+CONVENTIONS = ("conv", "fvcore", "released")
+
+_HINTS = {
+    "accuracy": ": give --run for each network",
+    "training_activations": ": give --run and --root",
+    "training_budget": ": give --run",
+}
+
+folder = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@click.command(
+    epilog=example(
+        "routeviz figures log --out figures",
+        "routeviz figures log --out figures --root CamVid --run runs/budget --run runs/raw",
+        "routeviz figures log --out figures --only route --image 0016E5_08159 --format pdf --width column",
+    )
+)
+@click.argument("log", type=folder)
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the files.")
+@click.option("--run", "runs", multiple=True, type=folder, help="A training run; the first one made the checkpoint.")
+@click.option("--other", "others", multiple=True, type=folder, help="Another route log, such as of another budget.")
+@click.option("--root", type=folder, help="The dataset's folder, for the pictures.")
+@click.option(
+    "--checkpoint", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="What was traced, to segment."
+)
+@click.option("--image", default="", metavar="ID", help="Whose route is drawn; the log's first image by default.")
+@click.option("--only", multiple=True, type=click.Choice(NAMES), help="Draw this figure; several times for several.")
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    type=click.Choice(FORMATS),
+    help="Kind of file; several times for several. csv: the figure's data. By default pdf, svg and png.",
+)
+@click.option(
+    "--width", metavar="column|text|INCHES", help="3.25 in, 6.875 in or a number; by default as suits each figure."
+)
+@click.option(
+    "--convention", default="conv", show_default=True, type=click.Choice(CONVENTIONS), help="How MACs are counted."
+)
+@json_option
+def command(
+    log: Path,
+    out: Path,
+    runs: tuple[Path, ...],
+    others: tuple[Path, ...],
+    root: Path | None,
+    checkpoint: Path | None,
+    image: str,
+    only: tuple[str, ...],
+    formats: tuple[str, ...],
+    width: str | None,
+    convention: str,
+    as_json: bool,
+) -> None:
+    """Draw LOG, a route log: every figure of a paper that it permits, in PDF, SVG and PNG.
+
+    Pictures come from the dataset's folder, segmentations from the checkpoint, and figures of the training from its
+    run. What cannot be drawn is left out, and the reason said. Files in DIR are replaced when all are ready.
+    """
+    from tqdm import tqdm
+
+    from routeviz.plots.catalogue import FIGURES
+    from routeviz.plots.style import inches
+
+    asked = [name for name in NAMES if name in only] or list(NAMES)
+    size = None if width is None else inches(_number(width))
+    material, notes = _material(log, runs, others, root, checkpoint, image, convention)
+    about = _about(log, material.log)
+    part = out.with_name(f".{out.name}.part-{os.getpid()}")
+    left_out: dict[str, str] = {}
+    try:
+        part.mkdir(parents=True)
+        for name in tqdm(asked, desc="drawing", unit="figure", disable=as_json, delay=2):
+            try:
+                sheet = FIGURES[name].describe(material)
+            except (InputError, DatasetError) as error:
+                left_out[name] = f"{error}{_HINTS.get(name, '') if not runs else ''}"
+                if only:
+                    raise InputError(f"cannot draw {name}: {left_out[name]}") from error
+                continue
+            _write(part / name, sheet, formats or FORMATS[:3], size, f"{FIGURES[name].call}; {about}")
+        if not any(part.iterdir()):
+            raise InputError(f"{log} permits no figure; {next(iter(left_out.values()))}")
+        files = sorted(part.iterdir())
+        out.mkdir(parents=True, exist_ok=True)
+        for file in files:
+            os.replace(file, out / file.name)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    written = [str(out / file.name) for file in files]
+    if as_json:
+        click.echo(json.dumps({"files": written, "left_out": left_out, "notes": notes}, indent=2))
+        return
+    drawn = [name for name in asked if name not in left_out]
+    click.echo(f"wrote {len(written)} files of {len(drawn)} figures to {out}: {', '.join(drawn)}")
+    for name, reason in left_out.items():
+        click.echo(f"left out {name}: {reason}")
+    for note in notes:
+        click.echo(f"note: {note}")
+
+
+def _number(width: str) -> str | float:
+    try:
+        return float(width)
+    except ValueError:
+        return width
+
+
+def _write(path: Path, sheet: Any, formats: Sequence[str], width: float | None, about: str) -> None:
+    from routeviz.plots import render_figure
+
+    drawn = [name for name in formats if name != "csv"]
+    if drawn:
+        for suffix, data in render_figure(sheet, formats=drawn, width=width, about=about).items():
+            path.with_suffix(f".{suffix}").write_bytes(data)
+    if "csv" in formats:
+        sheet.table().to_csv(path.with_suffix(".csv"), index=False)
+
+
+def _material(
+    path: Path,
+    runs: Sequence[Path],
+    others: Sequence[Path],
+    root: Path | None,
+    checkpoint: Path | None,
+    image: str,
+    convention: str,
+) -> tuple[Material, list[str]]:
+    """What figures can be drawn from, and what some of them will lack."""
+    from routeviz.plots.catalogue import Material
+    from routeviz.plots.networks import trace_steps
+    from routeviz.routelog import load_log
+    from routeviz.training import checkpoint_paths, read_config, read_metrics
+
+    log = load_log(path)
+    for run in runs:
+        read_config(run)
+    steps = checkpoint_paths(runs[0]) if runs else {}
+    dataset, notes = _dataset(log, root)
+    pictures, resize = None, (log.source.get("settings") or {}).get("resize")
+    if dataset is not None:
+        found = _checkpoint(log, checkpoint, list(steps.values()))
+        if found is None:
+            notes.append("pictures have no segmentation: give --checkpoint with the file that was traced")
+        pictures = _pictures(log, dataset, found)
+    return Material(
+        log=log,
+        name=path.resolve().name,
+        others={other.resolve().name: load_log(other) for other in others},
+        pictures=pictures,
+        image=image,
+        runs={run.resolve().name: read_metrics(run) for run in runs},
+        steps=(lambda: trace_steps(steps, dataset, resize=resize and tuple(resize))) if dataset and steps else None,
+        convention=convention,
+    ), notes
+
+
+def _dataset(log: RouteLog, root: Path | None) -> tuple[Any, list[str]]:
+    """The log's dataset, where its pictures are at hand; and what is to be said of that."""
+    from routeviz.datasets import open_dataset
+
+    made_of = log.source.get("dataset") or {}
+    if not made_of.get("name"):
+        if root is not None:
+            raise InputError("this log does not say which dataset its images are from; leave out --root")
+        return None, ["the route has no pictures: this log does not say which dataset its images are from"]
+    place = root or made_of.get("root")
+    try:
+        return open_dataset(made_of["name"], place, made_of.get("split") or "val", **(made_of.get("options") or {})), []
+    except (DatasetError, InputError):
+        if root is not None:
+            raise
+        return None, [f"the route has no pictures: give --root with the folder of {made_of['name']}"]
+
+
+def _checkpoint(log: RouteLog, given: Path | None, candidates: Sequence[Path]) -> Path | None:
+    """The file that was traced, known by its hash."""
+    wanted = (log.source.get("checkpoint") or {}).get("sha256")
+    for path in [given] if given else candidates[::-1]:
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() == wanted:
+                return path
+    if given:
+        raise InputError(f"{given} is not the checkpoint that was traced: its SHA-256 is not {wanted}")
+    return None
+
+
+def _pictures(log: RouteLog, dataset: Any, checkpoint: Path | None) -> Pictures:
+    import numpy as np
+
+    from routeviz.network import load_checkpoint
+    from routeviz.plots.catalogue import Pictures
+    from routeviz.plots.networks import segment
+
+    rows = {id_: row for row, id_ in enumerate(dataset.ids)}
+    made_by, settings = log.source.get("network") or {}, log.source.get("settings") or {}
+    forced = settings.get("route")
+
+    def sample(id_: str) -> Any:
+        if id_ not in rows:
+            raise InputError(f"the image {id_} of the log is not in the dataset's folder")
+        return dataset[rows[id_]]
+
+    def segmented(image: np.ndarray) -> np.ndarray:
+        route = None if forced is None else np.array(forced["activations"], float)
+        size = settings.get("resize")
+        net = load_checkpoint(checkpoint, small_gate=made_by.get("small_gate"))
+        return segment(net, image, resize=size and tuple(size), route=route)
+
+    return Pictures(
+        sample=sample,
+        segment=None if checkpoint is None else segmented,
+        class_names=dataset.class_names,
+        class_colors=dataset.class_colors,
+    )
+
+
+def _about(path: Path, log: RouteLog) -> str:
+    """Where the routes come from, for the files' own metadata."""
+    made_by = log.source.get("checkpoint") or {}
+    words = f"route log {path.resolve().name}, digest {log.digest}"
+    return f"{words}, checkpoint {made_by['file']}, SHA-256 {made_by['sha256']}" if made_by.get("sha256") else words
