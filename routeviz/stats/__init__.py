@@ -1,5 +1,6 @@
 """What a route log says about a network: usage, diversity, blindness, likeness and cost. Pure functions; no torch."""
 
+from routeviz.stats.comparison import NetworkFacts, compare_networks
 from routeviz.stats.dynamics import image_groups, mutual_information
 from routeviz.stats.nearest import (
     METRICS,
@@ -9,21 +10,27 @@ from routeviz.stats.nearest import (
     overlap,
     route_distances,
 )
+from routeviz.stats.published import PUBLISHED, Published, published_figures
 from routeviz.stats.summary import Figure, summary
 from routeviz.stats.usage import cell_usage, path_usage, path_usage_by_layer, route_counts
 
 __all__ = [
     "METRICS",
+    "PUBLISHED",
     "Figure",
+    "NetworkFacts",
     "Overlap",
+    "Published",
     "architecture_counts",
     "cell_usage",
+    "compare_networks",
     "image_groups",
     "mutual_information",
     "nearest_architecture",
     "overlap",
     "path_usage",
     "path_usage_by_layer",
+    "published_figures",
     "route_counts",
     "route_distances",
     "summary",

@@ -1,0 +1,170 @@
+"""``routeviz compare``: networks side by side, in accuracy, MACs and parameters, with what was published of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from routeviz.cli.formats import FORMATS, UNKNOWN, table_text
+from routeviz.cli.options import ImageSize, example, json_option
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from routeviz.cli.networks import Named
+    from routeviz.network import RoutingNetwork
+
+CONVENTION_NAMES = ("conv", "fvcore", "released")
+PAPER_SIZE = (1024, 2048)
+SETTINGS = {"layers": 16, "width": 64, "num_classes": 19, "stem_width": 64}
+
+
+@click.command(
+    epilog=example(
+        "routeviz compare --convention released",
+        "routeviz compare runs/raw runs/unet budget=runs/b/log --architecture hrnetv2",
+        "routeviz compare Dynamic-A=log --image-size 1024x2048 --convention released --format latex --out table.tex",
+    )
+)
+@click.argument("networks", nargs=-1, metavar="[[NAME=]LOG|RUN|CHECKPOINT]...")
+@click.option("--architecture", "keys", multiple=True, metavar="NAME", help="Also a static architecture; all for all.")
+@click.option("--image-size", type=ImageSize(), help="Of which all MACs are.  [default: that of the networks' images]")
+@click.option(
+    "--convention", type=click.Choice(CONVENTION_NAMES), default="conv", show_default=True, help="How MACs are counted."
+)
+@click.option("--layers", type=int, help="Without networks: number of the last layer.  [default: 16]")
+@click.option("--width", type=int, help="Without networks: channels at scale 0.  [default: 64]")
+@click.option("--classes", "num_classes", type=int, help="Without networks.  [default: 19]")
+@click.option("--stem-width", type=int, help="Without networks: channels inside the stem.  [default: 64]")
+@click.option("--small-gate/--full-gate", default=None, help="For checkpoints in the released layout.")
+@click.option("--format", "style", type=click.Choice(FORMATS), default="terminal", show_default=True)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write instead of printing.")
+@json_option
+def command(
+    networks: tuple[str, ...],
+    keys: tuple[str, ...],
+    image_size: tuple[int, int] | None,
+    convention: str,
+    small_gate: bool | None,
+    style: str,
+    out: Path | None,
+    as_json: bool,
+    **settings: int | None,
+) -> None:
+    """Compare networks: whether images decide, mIoU where evaluated, MACs on average, at most and at least, parameters.
+
+    A network is a route log, the folder of a training run or a checkpoint. NAME= names its row; under a published name,
+    such as Dynamic-A, the published figures stand beside it. Without any, the whole dynamic network and the static
+    architectures are compared, by default as large as in the paper.
+    """
+    from tqdm import tqdm
+
+    from routeviz.stats import compare_networks
+
+    given = {name: value for name, value in settings.items() if value is not None}
+    if networks and given:
+        option = next(iter(given)).replace("num_classes", "classes").replace("_", "-")
+        raise click.UsageError(f"--{option} cannot be given with networks, which say it themselves")
+    chosen = _chosen(networks, keys, small_gate, {**SETTINGS, **given})
+    size = image_size or _common_size(chosen)
+    counted = [
+        one.count(size, convention) for one in tqdm(chosen, desc="counting", unit="network", delay=2, leave=False)
+    ]
+    table = compare_networks(counted, image_size=size, convention=convention)
+    if as_json:
+        described = {"image_size": size, "convention": convention}
+        text = _json(table, described)
+    elif style == "csv":
+        notes = table.notes.map("; ".join)
+        text = table.assign(notes=notes, convention=convention, image_size=f"{size[0]}x{size[1]}").to_csv(index=False)
+    else:
+        text = _text(table, style, size, convention)
+    if out:
+        out.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+        click.echo(f"wrote {out}: {len(table)} networks")
+    else:
+        click.echo(text.rstrip("\n"))
+
+
+def _chosen(
+    networks: tuple[str, ...], keys: tuple[str, ...], small_gate: bool | None, settings: dict[str, int]
+) -> list[Named]:
+    """The networks in the order of the command line, then the static architectures."""
+    from routeviz.cli.networks import open_network, static_network, whole_network
+    from routeviz.space import architectures
+
+    opened = [open_network(text, small_gate=small_gate) for text in networks]
+    whole = [] if opened else [whole_network(_supernet(settings | {"small_gate": kind})) for kind in (False, True)]
+    if keys or not opened:
+        config = (opened or whole)[0].net.config.to_dict()
+        net = _supernet({name: config[name] for name in SETTINGS})
+        # Asking for an unknown one, or for one that needs more layers, says so.
+        known = architectures(net.space)
+        every = list(known) if "all" in keys or not keys else keys
+        whole += [static_network(net, known, key) for key in every]
+    return opened + whole
+
+
+def _supernet(settings: dict[str, int]) -> RoutingNetwork:
+    from routeviz.network import NetworkConfig, RoutingNetwork
+
+    return RoutingNetwork(NetworkConfig(**settings)).eval()
+
+
+def _common_size(chosen: list[Named]) -> tuple[int, int]:
+    sizes = sorted({one.size for one in chosen if one.size})
+    if len(sizes) > 1:
+        found = ", ".join(f"{height}x{width}" for height, width in sizes)
+        raise click.UsageError(
+            f"these networks saw images of {found}: say with --image-size of which the MACs are to be"
+        )
+    return sizes[0] if sizes else PAPER_SIZE
+
+
+def _json(table: pd.DataFrame, described: dict[str, object]) -> str:
+    import json
+
+    return json.dumps(described | {"networks": json.loads(table.to_json(orient="records"))}, indent=2)
+
+
+def _text(table: pd.DataFrame, style: str, size: tuple[int, int], convention: str) -> str:
+    """The table as a reader wants it; a network's notes are told by their numbers."""
+    largest = table[["macs_max", "macs_avg"]].max().max()
+    unit, letter = (1e9, "G") if largest >= 1e9 else (1e6, "M")
+    notes = list(dict.fromkeys(note for own in table.notes for note in own))
+    published = table.published_by.notna().any()
+    macs = f"MACs avg, {letter}"
+    header = ["network", "dynamic", "mIoU, %", macs, "max", "min", "parameters, M"]
+    header += ["published mIoU", "Δ", f"MACs, {letter}", "Δ", "parameters, M", "Δ"] if published else []
+    header += ["notes"] if notes else []
+    rows = []
+    for row in table.to_dict("records"):
+        texts = [row["network"], "yes" if row["dynamic"] else "no", _number(row["miou"], 0.01, 1)]
+        texts += [_number(row[name], unit, 3) for name in ("macs_avg", "macs_max", "macs_min")]
+        texts.append(_number(row["parameters"], 1e6, 3))
+        if published:
+            for what, divisor, digits in (("miou", 0.01, 1), ("macs", unit, 3), ("parameters", 1e6, 3)):
+                texts.append(_as_published(row[f"published_{what}"], divisor))
+                texts.append(_number(row[f"{what}_difference"], divisor, digits, sign=True))
+        if notes:
+            texts.append(", ".join(str(notes.index(note) + 1) for note in row["notes"]))
+        rows.append(texts)
+    align = "<<" + ">" * (len(header) - 2 - bool(notes)) + "<" * bool(notes)
+    what = f"MACs for images of {size[0]}x{size[1]}, convention {convention}"
+    text = table_text(header, rows, style, align=align, notes=notes)
+    return f"% {what}\n{text}" if style == "latex" else f"{what}\n\n{text}"
+
+
+def _number(value: float | None, unit: float, digits: int, *, sign: bool = False) -> str:
+    if value is None or value != value:
+        return UNKNOWN
+    rounded = round(value / unit, digits) + 0.0  # no minus before a zero
+    return f"{rounded:{'+' if sign and rounded else ''},.{digits}f}".replace("-", "−")
+
+
+def _as_published(value: float | None, unit: float) -> str:
+    """With the decimals that it was published with, one at least."""
+    whole, _, decimals = _number(value, unit, 3).partition(".")
+    return f"{whole}.{decimals[0]}{decimals[1:].rstrip('0')}" if decimals else whole
