@@ -77,6 +77,9 @@ class Original:
     ----------
     outcome : Outcome
         Of the original.
+    base : ForcedRoute
+    image_size : (height, width)
+        As the network sees the image.
     """
 
     def __init__(
@@ -94,12 +97,12 @@ class Original:
             raise InputError(f"a label of shape {label.shape} for an image of {image.shape[:2]}; they must agree")
         self.net, self.image_size = net, resize or image.shape[:2]
         self._shape, self._label, self._ignore_index = image.shape[:2], label, ignore_index
-        self._base = ForcedRoute(net.space) if base is None else base
+        self.base = ForcedRoute(net.space) if base is None else base
         if resize is not None:
             image = np.asarray(Image.fromarray(image).resize(resize[::-1], Image.Resampling.BILINEAR))
         device = next(net.parameters()).device
-        self._pass = KeptPass(net, net.preprocess(image)[None].to(device), self._base, max_bytes=max_bytes)
-        self.outcome = self._outcome(self._pass.output, self._base)
+        self._pass = KeptPass(net, net.preprocess(image)[None].to(device), self.base, max_bytes=max_bytes)
+        self.outcome = self._outcome(self._pass.output, self.base)
 
     def rerun(self, forced: ForcedRoute) -> Rerun:
         """Run the image again with some paths forced, from the first layer that says so.
@@ -107,8 +110,8 @@ class Original:
         Gates that are not forced are asked again, so other paths may change too. Raises InputError where the route is
         of another space, or needs a part that a static network has not built.
         """
-        whole = forced.over(self._base)
-        return Rerun(self, forced, self.outcome, self._outcome(self._pass.run(whole), whole))
+        whole = forced.over(self.base)
+        return Rerun(self.net, self.image_size, forced, self.outcome, self._outcome(self._pass.run(whole), whole))
 
     def _outcome(self, output: NetworkOutput, forced: ForcedRoute) -> Outcome:
         logits = output.logits
@@ -128,9 +131,10 @@ def rerun(net: RoutingNetwork, image: np.ndarray, forced: ForcedRoute, **options
 
 @dataclass(frozen=True, eq=False)
 class Rerun:
-    """An image's outcome under a forced route beside its original one."""
+    """An image's outcome under a forced route beside its original one; ``image_size`` is what the network saw."""
 
-    original: Original
+    net: RoutingNetwork
+    image_size: tuple[int, int]
     forced: ForcedRoute
     before: Outcome
     after: Outcome
@@ -143,7 +147,7 @@ class Rerun:
     def classes(self, names: Sequence[str] = ()) -> pd.DataFrame:
         """One row a class: name, iou_before, iou_after, change (NaN where it is in neither or there is no label)."""
         outcomes = (self.before, self.after)
-        n_classes = self.original.net.config.num_classes
+        n_classes = self.net.config.num_classes
         nothing = np.full(n_classes, np.nan)
         before, after = (nothing if one.confusion is None else iou(one.confusion) for one in outcomes)
         names = list(names) or [f"class {index}" for index in range(n_classes)]
@@ -151,12 +155,12 @@ class Rerun:
 
     def macs(self, convention: str = "conv") -> tuple[int, int]:
         """MACs before and after. A cell forced on all its paths computes no gate, and is not charged for it."""
-        net = self.original.net
+        net = self.net
         before, after = (
             macs(
                 net,
                 one.gates[None],
-                self.original.image_size,
+                self.image_size,
                 convention=convention,
                 with_gates=asked_cells(net.space, one.forced),
             )
@@ -171,7 +175,7 @@ class Rerun:
         Columns: path (short name), before and after (activations; NaN: the cell is unreached), open_before,
         open_after, forced (whether it was forced; the others were asked again and answered otherwise).
         """
-        space = self.original.net.space
+        space = self.net.space
         gates = np.stack([self.before.gates, self.after.gates])
         is_open = open_paths(space, np.nan_to_num(gates))
         values = np.nan_to_num(gates)
@@ -192,7 +196,7 @@ class Rerun:
     @cached_property
     def remarks(self) -> tuple[str, ...]:
         """What the forced route cuts off, in sentences; empty where everything is still fed."""
-        space = self.original.net.space
+        space = self.net.space
         gates = np.nan_to_num(np.stack([self.before.gates, self.after.gates]))
         states, carried = cell_states(space, gates), sent(space, gates)[:, space.exits]
         strides = space.cells.stride.to_numpy()[space.source[space.exits]]
@@ -208,7 +212,7 @@ class Rerun:
         unreached = states.state == STATES.index("unreached")
         closed = states.state == STATES.index("closed")
         for words, gone in (
-            ("Closed now, so that they pass their input on", closed[1] & ~closed[0]),
+            ("Closed now, passing on their input", closed[1] & ~closed[0]),
             ("Reached no more", unreached[1] & ~unreached[0]),
             ("Image-blind now", states.image_blind[1] & ~states.image_blind[0]),
         ):

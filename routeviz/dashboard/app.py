@@ -21,6 +21,7 @@ _STYLE = "<style>.stMainBlockContainer { padding: 3.6rem 2rem 2rem; }</style>"
 
 PAGES = (
     ("inspect", "Inspect", "search"),
+    ("what-if", "What if", "alt_route"),
     ("figures", "Figures", "photo_library"),
 )
 """Views in the order of the navigation: as in the address, title, icon; the first is shown without an address."""

@@ -27,6 +27,7 @@ from routeviz.routelog import RouteLog, load_log
 
 if TYPE_CHECKING:
     from routeviz.costs import CostTable
+    from routeviz.counterfactual import ForcedRoute, Original, Rerun
     from routeviz.network import RoutingNetwork
 
 Key = tuple[Any, ...]
@@ -165,6 +166,20 @@ def run_image(image: Key, how: running.How, _net: RoutingNetwork, _image: np.nda
 def features(image: Key, how: running.How, cell: int, _net: RoutingNetwork, _image: np.ndarray) -> np.ndarray | None:
     """What an open cell computes on one image, ``(channel, height, width)`` float32; None where it does not run."""
     return running.features(_net, _image, how, cell)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Running the network")
+def original(
+    image: Key, how: running.How, ignored: int | None, _net: RoutingNetwork, _image: np.ndarray, _label: np.ndarray
+) -> Original:
+    """One image's pass, kept to be run again under forced routes; ``image`` is that of `run_image`."""
+    return running.original(_net, _image, how, label=_label, ignore_index=ignored)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def rerun(image: Key, how: running.How, forced: str, _original: Original, _forced: ForcedRoute) -> Rerun:
+    """One image under a forced route, of which ``forced`` is the text."""
+    return _original.rerun(_forced)
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)

@@ -21,6 +21,7 @@ from routeviz.space import RoutingSpace
 
 if TYPE_CHECKING:
     from routeviz.network import RoutingNetwork
+    from routeviz.counterfactual import ForcedRoute, Original, Rerun
 
 AS_THEY_ARE = running.How()
 PROCEDURAL = "scenes"
@@ -93,6 +94,22 @@ class Collection:
         return caches.features(self._image_key(row), self.how, cell, self.network(), sample.image)
 
     def network(self) -> RoutingNetwork:
+    def original(self, row: int) -> Original | None:
+        """An image's pass, kept to be run again under forced routes; None where it cannot be computed."""
+        sample = self.sample(row)
+        if sample is None or self.checkpoint is None:
+            return None
+        net = self.network()
+        label = sample.label if len(self.class_names) == net.config.num_classes else None
+        return caches.original(self._image_key(row), self.how, self.ignore_index, net, sample.image, label)
+
+    def rerun(self, row: int, forced: ForcedRoute) -> Rerun | None:
+        """An image under a forced route; None where it cannot be computed."""
+        original = self.original(row)
+        if original is None:
+            return None
+        return caches.rerun(self._image_key(row), self.how, forced.to_text(), original, forced)
+
         """The checkpoint's network."""
         return caches.network(self.checkpoint, self.network_settings)
 

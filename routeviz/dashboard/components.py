@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from routeviz.space import RoutingSpace
-from routeviz.space.svg import THEMES, lattice_data
+from routeviz.space.svg import THEMES, difference_data, lattice_data
 
 
 class Figure(NamedTuple):
@@ -37,6 +37,7 @@ def _theme_css() -> str:
             "faint": theme.faint,
             "blind": theme.blind,
             "accent": theme.accent,
+            "differs": theme.differs,
         }
         colours |= {f"ramp-{step}": colour for step, colour in enumerate(theme.ramp)}
         body = "".join(f"--rv-{token}:{colour};" for token, colour in colours.items())
@@ -73,17 +74,40 @@ def lattice(
     key: str,
     selected: str = "",
     on_select: Callable[[], None] | None = None,
+    on_click: Callable[[], None] | None = None,
+    forced: np.ndarray | None = None,
     title: str = "",
     path_notes: Mapping[str, Sequence[object]] | None = None,
     cell_notes: Mapping[str, Sequence[object]] | None = None,
 ) -> None:
     """Draw a route; a click or Enter on a cell or path sets ``selected`` (its short name) in the state of `key`.
 
-    Threshold and moves are switched in the browser, without a word to the server.
+    With `on_click` every click counts, also a second one on the same, and sets ``clicked`` while that is called. Paths
+    that are ``forced``, (path,) bool, are marked. Threshold and moves are switched in the browser, without a word to
+    the server.
     """
-    data = lattice_data(space, activations, path_notes=path_notes, cell_notes=cell_notes)
-    data |= {"selected": selected, "title": title}
-    _lattice(key=key, data=data, on_selected_change=on_select or _nothing)
+    data = lattice_data(space, activations, forced=forced, path_notes=path_notes, cell_notes=cell_notes)
+    data |= {"selected": selected, "title": title, "clicks": on_click is not None}
+    _lattice(key=key, data=data, on_selected_change=on_select or _nothing, on_clicked_change=on_click or _nothing)
+
+
+def difference(
+    space: RoutingSpace,
+    left: np.ndarray,
+    right: np.ndarray,
+    *,
+    key: str,
+    names: tuple[str, str],
+    opens: tuple[np.ndarray, np.ndarray] | None = None,
+    selected: str = "",
+    on_select: Callable[[], None] | None = None,
+    on_click: Callable[[], None] | None = None,
+    title: str = "",
+) -> None:
+    """Draw how two routes, or the means of two sets, differ: see `routeviz.space.svg.difference_data` and `lattice`."""
+    data = difference_data(space, left, right, opens=opens, names=names)
+    data |= {"selected": selected, "title": title, "clicks": on_click is not None}
+    _lattice(key=key, data=data, on_selected_change=on_select or _nothing, on_clicked_change=on_click or _nothing)
 
 
 def gallery(pictures: Sequence[Mapping[str, str]], *, key: str, chosen: str, on_choose: Callable[[], None]) -> None:

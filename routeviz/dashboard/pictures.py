@@ -13,6 +13,7 @@ from PIL import Image
 from routeviz.space.svg import THEMES
 
 IGNORED = (120, 120, 120)
+CHANGED = (208, 2, 27)
 SCREEN_WIDTH = 960
 THUMBNAIL = (168, 96)
 
@@ -53,6 +54,14 @@ def photo(image: np.ndarray) -> str:
 def chart(image: np.ndarray) -> str:
     """A picture of few colours ``(height, width, 3)`` uint8, such as a label map, as a PNG in a data URI."""
     return _uri(Image.fromarray(for_screen(image, smooth=False)), "PNG", compress_level=3)
+
+
+def marked(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """An image ``(height, width, 3)`` uint8 in faint grey, with some pixels in red."""
+    grey = 150 + image.mean(axis=2) * 0.4
+    picture = np.repeat(grey[..., None].astype(np.uint8), 3, axis=2)
+    picture[mask] = CHANGED
+    return picture
 
 
 def _uri(picture: Image.Image, kind: str, **options: int) -> str:

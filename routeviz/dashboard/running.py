@@ -10,7 +10,10 @@ import numpy as np
 from PIL import Image
 
 if TYPE_CHECKING:
+    from routeviz.counterfactual import Original
     from routeviz.network import RoutingNetwork
+
+KEPT_BYTES = 128 << 20
 
 
 class Pass(NamedTuple):
@@ -50,6 +53,23 @@ def run(net: RoutingNetwork, image: np.ndarray, how: How) -> Pass:
         if tuple(logits.shape[-2:]) != image.shape[:2]:
             logits = interpolate(logits, size=image.shape[:2], mode="bilinear", align_corners=False)
         return Pass(output.gates[0].numpy(), logits[0].max(dim=0).indices.to(torch.uint8).numpy())
+
+
+def original(
+    net: RoutingNetwork,
+    image: np.ndarray,
+    how: How,
+    *,
+    label: np.ndarray | None = None,
+    ignore_index: int | None = None,
+) -> Original:
+    """One image's pass, kept so that it can run again under forced routes."""
+    from routeviz.counterfactual import ForcedRoute, Original
+
+    base = None if how.forced is None else ForcedRoute.from_activations(net.space, np.array(how.forced, np.float32))
+    return Original(
+        net, image, label=label, ignore_index=ignore_index, resize=how.resize, base=base, max_bytes=KEPT_BYTES
+    )
 
 
 def features(net: RoutingNetwork, image: np.ndarray, how: How, cell: int) -> np.ndarray | None:

@@ -44,6 +44,15 @@ def short(number: float) -> str:
             return f"{number / size:.3g} {unit}"
     return f"{number:.3g}"
 
+    "forced": (
+        "Paths and cells whose activation is set by hand, from 0 (shut) to 1. All other gates are asked again, so "
+        "paths further on may change too. A cell that is shut on all its paths is closed: it passes its input on."
+    ),
+    "changed pixels": "Share of the image's pixels that get another class than on the route that the gates decide.",
+    "distance": (
+        "jaccard: 1 − sum of the smaller activations / sum of the larger ones, over all paths; 0 for equal routes. "
+        "hamming: share of the paths that one side opens and the other does not."
+    ),
 
 def percent(share: float) -> str:
     """A share in percent, one decimal; a dash for what is not known."""

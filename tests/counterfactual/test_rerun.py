@@ -126,7 +126,7 @@ def test_the_image_goes_on_by_keep_where_the_only_open_path_is_shut(net, image):
     result = through.rerun(ForcedRoute(net.space, {"L2 s2 down": 0}))
     assert "Reached no more: L3 s3 and L4 s3." in result.remarks
     assert "The decoder gets nothing any more from stride 32." in result.remarks
-    assert "Closed now, so that they pass their input on: L2 s2." in result.remarks
+    assert "Closed now, passing on their input: L2 s2." in result.remarks
 
 
 def test_what_is_forced_on_a_cell_that_nothing_reaches_is_said_to_have_no_effect(net, image):

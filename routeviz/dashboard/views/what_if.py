@@ -1,0 +1,401 @@
+"""What if: force paths and cells of an image's route, and see what the network then does."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shlex
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from PIL import Image, UnidentifiedImageError
+
+from routeviz.counterfactual import ForcedRoute, Original, Rerun
+from routeviz.dashboard import components, exports, forcing, pictures, running, state
+from routeviz.dashboard.chooser import choose_collection, choose_image
+from routeviz.dashboard.collection import Collection
+from routeviz.dashboard.components import Figure
+from routeviz.dashboard.words import UNKNOWN, WORDS, percent, plain, short
+from routeviz.errors import DatasetError, RoutevizError
+from routeviz.plots import plot_route_differences
+from routeviz.space import Route, open_paths
+
+LATTICE, DIFFERENCE = "what_if_lattice", "what_if_difference"
+FORCED_ROUTE, CHANGES = "route", "difference"
+UPLOAD, KEPT = "what_if_upload", "what_if_kept"
+SUFFIXES = ("png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "ppm")
+MOST_PIXELS = 50_000_000
+LISTED = 200
+
+
+def choose_upload() -> tuple[str, np.ndarray] | None:
+    """Offer to take an image from this computer; its name and pixels. It is kept for this browser tab alone."""
+    with st.sidebar:
+        file = st.file_uploader(
+            "Or an image of your own",
+            type=SUFFIXES,
+            key=UPLOAD,
+            help="It stays in the memory of this browser session, and is gone with it. Close it to see the log again.",
+        )
+    if file is None:
+        st.session_state.pop(KEPT, None)
+        return None
+    try:
+        picture = Image.open(io.BytesIO(file.getvalue()))
+        if picture.width * picture.height > MOST_PIXELS:
+            raise DatasetError(
+                f"{file.name} has {picture.width}x{picture.height} pixels; give one of at most 50 million"
+            )
+        return file.name, np.asarray(picture.convert("RGB"))
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError) as error:
+        st.error(plain(f"cannot read {file.name}: {error}"), icon=":material/error:")
+        return None
+
+
+@st.fragment
+def image_view(collection: Collection, convention: str) -> None:
+    """One image of the log; only this runs again when another image is chosen."""
+    row = choose_image(collection, convention)
+    if row is None:
+        return
+    try:
+        original = collection.original(row)
+        label = None if original is None else collection.sample(row).label
+    except RoutevizError as error:
+        st.error(plain(error), icon=":material/error:")
+        return
+    if original is None:
+        missing = collection.no_network if collection.checkpoint is None else collection.no_pictures
+        st.info(plain(missing), icon=":material/image_not_supported:")
+        return
+    name = collection.facts["id"].iat[row]
+    image = collection.sample(row).image
+    forced_view(collection, original, image, label, name, lambda forced: collection.rerun(row, forced), convention)
+
+
+def upload_view(collection: Collection, name: str, image: np.ndarray, convention: str) -> None:
+    """An image from the user's computer, at about the size that the log's images have."""
+    if collection.checkpoint is None:
+        st.info(plain(collection.no_network), icon=":material/image_not_supported:")
+        return
+    key = (hashlib.sha256(image.tobytes()).hexdigest(), *collection.key)
+    if st.session_state.get(KEPT, (None,))[0] != key:
+        how = running.How(usual_size(collection, image.shape[:2]), collection.how.forced)
+        with st.spinner("Running the network"):
+            st.session_state[KEPT] = key, running.original(collection.network(), image, how)
+    original = st.session_state[KEPT][1]
+    height, width = original.image_size
+    st.markdown(f"**{plain(name)}**, seen by the network at {width} × {height}; there is no label, so no IoU.")
+    forced_view(collection, original, image, None, name, original.rerun, convention)
+
+
+def usual_size(collection: Collection, size: tuple[int, int]) -> tuple[int, int] | None:
+    """Size of an image brought to about as many pixels as those of the log; None where it has no more than they."""
+    facts = collection.facts
+    if collection.how.resize is not None:
+        usual = collection.how.resize[0] * collection.how.resize[1]
+    elif "height" in facts and "width" in facts:
+        usual = int((facts["height"] * facts["width"]).max())
+    else:
+        sample = collection.sample(0)
+        usual = sample.image.shape[0] * sample.image.shape[1]
+    factor = (usual / (size[0] * size[1])) ** 0.5
+    return None if factor >= 1 else tuple(max(1, round(factor * n)) for n in size)
+
+
+@st.fragment
+def forced_view(collection, original: Original, image, label, name: str, rerun, convention: str) -> None:
+    """The route that is forced, and what it changes; only this runs again when something else is forced."""
+    space = original.net.space
+    try:
+        forced = forcing.read(space)
+        result: Rerun = rerun(forced)
+    except RoutevizError as error:
+        st.error(plain(error), icon=":material/error:")
+        st.button("Force nothing", icon=":material/restart_alt:", on_click=forcing.put, args=("",))
+        type_in(forced=True)
+        return
+    controls(collection, original, forced, name)
+    lattice(result, name)
+    type_in(forced=bool(forced.changes))
+    if result.remarks:
+        st.warning("  \n".join(map(plain, result.remarks)), icon=":material/info:")
+    numbers(result, convention)
+    show_pictures(collection, result, image, label)
+    left, right = st.columns([1, 1], gap="large")
+    with left:
+        show_classes(collection, result)
+    with right:
+        show_paths(result)
+
+
+def controls(collection: Collection, original: Original, forced: ForcedRoute, name: str) -> None:
+    """What a click does, undo and redo, and a way to save."""
+    bar = st.columns([2.75, 1.4, 1.75, 0.6, 0.6, 0.9, 1.05], vertical_alignment="bottom")
+    with bar[0]:
+        how = st.segmented_control(
+            "A click on a path or cell",
+            forcing.CLICKS,
+            default=forcing.TURN,
+            required=True,
+            key=state.CLICK,
+            bind=state.BOUND,
+            help=WORDS["forced"],
+        )
+    with bar[1]:
+        st.slider(
+            "Value",
+            0.0,
+            1.0,
+            0.5,
+            0.05,
+            key=state.FORCE_TO,
+            bind=state.BOUND,
+            disabled=how != forcing.SET,
+            help=WORDS["activation"],
+        )
+    with bar[2]:
+        st.segmented_control(
+            "Lattice",
+            (FORCED_ROUTE, CHANGES),
+            default=FORCED_ROUTE,
+            required=True,
+            key=state.SHOWN,
+            bind=state.BOUND,
+        )
+    for place, icon, words, act, can in (
+        (bar[3], "undo", "Undo", forcing.undo, forcing.can_undo()),
+        (bar[4], "redo", "Redo", forcing.redo, forcing.can_redo()),
+    ):
+        place.button(
+            "",
+            icon=f":material/{icon}:",
+            help=words,
+            key=f"what_if_{words.lower()}",
+            on_click=act,
+            disabled=not can,
+            width="stretch",
+        )
+    bar[5].button(
+        "Reset",
+        key="what_if_reset",
+        help="Force nothing; can be undone.",
+        on_click=forcing.put,
+        args=("",),
+        disabled=not forced.changes,
+        width="stretch",
+    )
+    with bar[6], st.popover("Save", icon=":material/save:", width="stretch", disabled=not forced.changes):
+        save(collection, original, forced, name)
+
+
+def save(collection: Collection, original: Original, forced: ForcedRoute, name: str) -> None:
+    """The forced route as a file, and the command that sends a whole dataset along it."""
+    file = f"{exports.file_name(f'forced-{name}')}.json"
+    whole = forced.over(original.base)
+    st.download_button(
+        "Forced route", whole.to_json() + "\n", file, "application/json", icon=":material/download:", on_click="ignore"
+    )
+    st.caption("Every image of a dataset takes it with this command; gates that are not forced are asked.")
+    st.code(command(collection, file), language="bash", wrap_lines=True)
+
+
+def command(collection: Collection, file: str) -> str:
+    """The command that traces the dataset along a route file."""
+    data = ((collection.log.source if collection.log is not None else {}).get("dataset")) or {}
+    name = data.get("name") or (collection.dataset_key[0] if collection.dataset_key else "folder")
+    root = getattr(collection.dataset, "root", None)
+    words = ["routeviz", "trace", str(collection.checkpoint.path), "--dataset", str(name)]
+    words += ["--root", str(root)] if root is not None else []
+    if collection.how.resize is not None:
+        words += ["--resize", "{}x{}".format(*collection.how.resize)]
+    return shlex.join([*words, "--route", file, "--out", "forced-log"])
+
+
+def lattice(result: Rerun, name: str) -> None:
+    """The forced route, or how it differs from the original; a click forces."""
+    space = result.net.space
+    before, after = (np.nan_to_num(one.gates) for one in (result.before, result.after))
+    last = next(reversed(result.forced.changes), "")
+    if st.session_state[state.SHOWN] == CHANGES:
+        components.difference(
+            space,
+            before,
+            after,
+            key=DIFFERENCE,
+            names=("original", "forced"),
+            selected=last,
+            on_click=lambda: take_click(result, DIFFERENCE),
+            title=f"What changed on {name}",
+        )
+        return
+    asked = [UNKNOWN if np.isnan(value) else f"{value:.4g}" for value in result.before.gates]
+    components.lattice(
+        space,
+        after,
+        key=LATTICE,
+        forced=~np.isnan(result.forced.activations),
+        selected=last,
+        on_click=lambda: take_click(result, LATTICE),
+        title=f"Forced route of {name}",
+        path_notes={"original activation": asked},
+    )
+
+
+def take_click(result: Rerun, key: str) -> None:
+    """Force what was clicked, or ask its gate again."""
+    name = state.part(key, "clicked")
+    space = result.net.space
+    if name not in (*space.path_names, *space.cell_names):
+        return
+    is_open = open_paths(space, np.nan_to_num(result.after.gates)[None])[0]
+    paths = [path for path, full in enumerate(space.path_names) if full == name or full.startswith(f"{name} ")]
+    forcing.put(forcing.clicked(result.forced, name, is_open=bool(is_open[paths].any())).to_text())
+
+
+def type_in(*, forced: bool) -> None:
+    """What is forced, as text that can be changed."""
+    st.text_input(
+        "Forced",
+        key=state.FORCED,
+        bind=state.BOUND,
+        on_change=forcing.typed,
+        placeholder="Nothing is forced. Click a path or cell above, or type: L3 s1 up=0; L5 s2=open; L7 s0 keep=0.5",
+        label_visibility="visible" if forced else "collapsed",
+        help=WORDS["forced"],
+    )
+
+
+def numbers(result: Rerun, convention: str) -> None:
+    """What the forced route changes, beside the original."""
+    before, after = result.macs(convention)
+    opens = [
+        int(open_paths(result.net.space, np.nan_to_num(one.gates)[None]).sum()) for one in (result.before, result.after)
+    ]
+    places = st.columns(5)
+    places[0].metric("changed pixels", percent(float(result.changed.mean())), help=WORDS["changed pixels"])
+    for place, words, pair in (
+        (places[1], "mIoU", (result.before.miou, result.after.miou)),
+        (places[2], "pixel accuracy", (result.before.pixel_accuracy, result.after.pixel_accuracy)),
+    ):
+        with place.container(gap=None):
+            gain = pair[1] - pair[0]
+            st.metric(
+                words,
+                percent(pair[1]),
+                None if np.isnan(gain) else f"{100 * gain:+.1f} points",
+                delta_color="off" if gain == 0 else "normal",
+                help=WORDS[words],
+            )
+            st.caption(f"original {percent(pair[0])}")
+    with places[3].container(gap=None):
+        st.metric(
+            f"MACs ({convention})",
+            short(after),
+            f"{100 * (after - before) / before:+.2f}%",
+            delta_color="off" if after == before else "inverse",
+            help=f"{WORDS['MACs']} A cell that is forced on all its paths computes no gate.",
+        )
+        st.caption(f"original {short(before)}")
+    with places[4].container(gap=None):
+        st.metric("open paths", opens[1], opens[1] - opens[0], delta_color="off", help=WORDS["path"])
+        st.caption(f"original {opens[0]}, of {result.net.space.n_paths}")
+
+
+def show_pictures(collection: Collection, result: Rerun, image: np.ndarray, label: np.ndarray | None) -> None:
+    """Image, both segmentations, and the pixels that changed."""
+    table = pictures.palette(result.net.config.num_classes, collection.class_colors)
+    shape = f"{image.shape[1]} / {image.shape[0]}"
+    shown = [Figure("image", pictures.photo(image), shape=shape)]
+    if label is not None:
+        shown.append(Figure("label", pictures.chart(pictures.coloured(label, table)), shape=shape, sharp=True))
+    for words, classes in (("original", result.before.prediction), ("forced", result.after.prediction)):
+        picture = pictures.chart(pictures.coloured(classes, table))
+        shown.append(Figure(f"segmentation, {words}", picture, shape=shape, sharp=True))
+    marked = pictures.marked(image, result.changed)
+    words = f"changed pixels: {percent(float(result.changed.mean()))}"
+    shown.append(Figure(words, pictures.chart(marked), shape=shape, sharp=True))
+    components.figures(shown, key="what_if_pictures")
+    space, before, after = result.net.space, result.before.gates, result.after.gates
+    exports.offer(
+        lambda: plot_route_differences.describe(
+            {"as the gates decide": Route(space, before), "forced": Route(space, after)}
+        ),
+        key="what_if",
+        name="Forced route",
+        caption=f"Forced: {result.forced.to_text() or 'nothing'}",
+    )
+
+
+def show_classes(collection: Collection, result: Rerun) -> None:
+    """IoU of each class on both routes."""
+    classes = result.classes(
+        [str(name) for name in collection.class_names]
+        if len(collection.class_names) == result.net.config.num_classes
+        else ()
+    )
+    classes = classes[classes[["iou_before", "iou_after"]].notna().any(axis=1)]
+    st.markdown("**IoU of each class**", help=WORDS["mIoU"])
+    if not len(classes):
+        st.caption("There is no label, so there is no IoU.")
+        return
+    shown = pd.DataFrame(
+        {
+            "class": classes["name"],
+            "original": 100 * classes["iou_before"],
+            "forced": 100 * classes["iou_after"],
+            "change": 100 * classes["change"],
+        }
+    )
+    number = st.column_config.NumberColumn(format="%.1f%%")
+    change = st.column_config.NumberColumn("change, points", format="%+.1f")
+    st.dataframe(
+        shown, hide_index=True, column_config={"original": number, "forced": number, "change": change}, height="content"
+    )
+
+
+def show_paths(result: Rerun) -> None:
+    """Paths that nobody forced, but whose gates answered otherwise when they were asked again."""
+    paths = result.paths
+    forced = int(paths["forced"].sum())
+    asked = paths[~paths["forced"]]
+    turned = int((asked["open_before"] != asked["open_after"]).sum())
+    st.markdown("**Gates that were asked again**", help=WORDS["forced"])
+    st.caption(
+        f"{len(asked)} paths that are not forced changed their activation, {turned} of them opened or shut; "
+        f"{forced} forced paths changed."
+    )
+    if not len(asked):
+        return
+    verdict = np.select(
+        [~asked["open_before"] & asked["open_after"], asked["open_before"] & ~asked["open_after"]],
+        ["opened", "shut"],
+        "",
+    )
+    shown = pd.DataFrame(
+        {
+            "path": asked["path"],
+            "original": asked["before"],
+            "forced": asked["after"],
+            "change": asked["after"].fillna(0) - asked["before"].fillna(0),
+            "": verdict,
+        }
+    ).head(LISTED)
+    number = st.column_config.NumberColumn(format="%.4f")
+    change = st.column_config.NumberColumn(format="%+.4f")
+    st.dataframe(
+        shown, hide_index=True, column_config={"original": number, "forced": number, "change": change}, height=300
+    )
+
+
+collection_shown, macs_convention = choose_collection()
+if collection_shown is not None:
+    upload = choose_upload()
+    if upload is None:
+        image_view(collection_shown, macs_convention)
+    else:
+        try:
+            upload_view(collection_shown, *upload, macs_convention)
+        except RoutevizError as problem:
+            st.error(plain(problem), icon=":material/error:")
