@@ -1,5 +1,6 @@
 """What a route log says about a network: usage, diversity, blindness, likeness and cost. Pure functions; no torch."""
 
+from routeviz.stats.common import FACTORS, CommonNetwork, common_network, common_sweep
 from routeviz.stats.comparison import NetworkFacts, compare_networks
 from routeviz.stats.dynamics import image_groups, mutual_information
 from routeviz.stats.nearest import (
@@ -15,14 +16,18 @@ from routeviz.stats.summary import Figure, summary
 from routeviz.stats.usage import cell_usage, path_usage, path_usage_by_layer, route_counts
 
 __all__ = [
+    "FACTORS",
     "METRICS",
     "PUBLISHED",
+    "CommonNetwork",
     "Figure",
     "NetworkFacts",
     "Overlap",
     "Published",
     "architecture_counts",
     "cell_usage",
+    "common_network",
+    "common_sweep",
     "compare_networks",
     "image_groups",
     "mutual_information",
