@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from routeviz.dashboard import filters, pictures, running
+from routeviz.dashboard import filters, pictures, running, runs
 from routeviz.dashboard.filters import Evidence
 from routeviz.dashboard.population import Population
 from routeviz.dashboard.settings import Settings
@@ -203,6 +203,18 @@ def costs(config: str, image_size: tuple[int, int], convention: str) -> CostTabl
 def preview(key: Key, _make: Callable[[], Sheet]) -> bytes:
     """A figure as it will be on paper, as a PNG for the screen; raises what its description raises."""
     return render_figure(_make(), formats=("png",), dpi=200)["png"]
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def training_run(folder: str, stamp: Key) -> runs.Run:
+    """A training run's settings, metrics and checkpoints; raises InputError or LogError where they cannot be read."""
+    return runs.read(Path(folder))
+
+
+@st.cache_resource(max_entries=64, show_spinner="Running the checkpoints")
+def routes_along(image: Key, how: running.How, _checkpoints: Sequence[Path], _image: np.ndarray) -> runs.Routes:
+    """Routes of one image along a training; ``image`` names the checkpoints, the dataset and the position."""
+    return runs.routes(_checkpoints, _image, how)
 
 
 def key_of(path: Path, stamp: Key) -> Key:

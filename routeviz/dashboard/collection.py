@@ -14,6 +14,7 @@ import pandas as pd
 from routeviz.dashboard import caches, running
 from routeviz.dashboard.settings import Settings
 from routeviz.dashboard.shelf import Item
+from routeviz.dashboard.uploads import checkpoints_of
 from routeviz.datasets import Sample
 from routeviz.errors import DatasetError
 from routeviz.routelog import RouteLog
@@ -143,7 +144,7 @@ def of_log(item: Item, shelf: Sequence[Item], settings: Settings) -> Collection:
     dataset, dataset_key, no_pictures = _pictures(data, settings)
     checkpoint, no_network = None, "The log names no checkpoint, so there is no segmentation."
     if made_by.get("sha256"):
-        candidates = [other for other in shelf if other.kind == "checkpoint"]
+        candidates = [other for other in shelf if other.kind == "checkpoint"] + checkpoints_of(item)
         checkpoint = caches.checkpoint_like(made_by["sha256"], made_by.get("file", ""), candidates)
         no_network = (
             f"No segmentation: the checkpoint {made_by.get('file')} is in none of the folders given."

@@ -6,6 +6,22 @@ import math
 import re
 
 WORDS = {
+    "training run": "The folder that a training leaves: its settings, what was measured along it, and its checkpoints.",
+    "job": (
+        "Long work as a process of its own: it goes on when this page is closed and when the dashboard ends. Jobs and "
+        "their results are seen by all who open this dashboard; what was uploaded for one is used for it alone."
+    ),
+    "loss": "What the training lowers: cross-entropy, and with a budget the budget's loss.",
+    "expected MACs": (
+        "MACs with each gate's activation as a weight, counted as the released code does. A budget steers these; what "
+        "an image really costs follows from the paths that are open."
+    ),
+    "budget": (
+        "λ weighs it, μ is the share of the whole space's expected cost that it steers to. It acts on the expected "
+        "cost, not on the real one."
+    ),
+    "static architecture": "A fixed route, such as U-Net's. Trained alone, it has no gates and no budget.",
+    "step": "Optimizer steps taken. What is shown is the last that was measured, or saved, up to this step.",
     "route log": "Many routes, one row of facts for each image, the routing space, and where all of it came from.",
     "checkpoint": "The weights of a routing network at one step of its training.",
     "route": "All activations of one image, in the order of the routing space's paths.",
@@ -28,6 +44,15 @@ WORDS = {
     ),
     "mIoU": "Mean, over the classes present in the label, of intersection over union between label and segmentation.",
     "pixel accuracy": "Share of the labelled pixels whose class is right.",
+    "forced": (
+        "Paths and cells whose activation is set by hand, from 0 (shut) to 1. All other gates are asked again, so "
+        "paths further on may change too. A cell that is shut on all its paths is closed: it passes its input on."
+    ),
+    "changed pixels": "Share of the image's pixels that get another class than on the route that the gates decide.",
+    "distance": (
+        "jaccard: 1 − sum of the smaller activations / sum of the larger ones, over all paths; 0 for equal routes. "
+        "hamming: share of the paths that one side opens and the other does not."
+    ),
     "threshold": "Hides paths below an activation. It only hides them: the network does not run again.",
 }
 
@@ -44,15 +69,6 @@ def short(number: float) -> str:
             return f"{number / size:.3g} {unit}"
     return f"{number:.3g}"
 
-    "forced": (
-        "Paths and cells whose activation is set by hand, from 0 (shut) to 1. All other gates are asked again, so "
-        "paths further on may change too. A cell that is shut on all its paths is closed: it passes its input on."
-    ),
-    "changed pixels": "Share of the image's pixels that get another class than on the route that the gates decide.",
-    "distance": (
-        "jaccard: 1 − sum of the smaller activations / sum of the larger ones, over all paths; 0 for equal routes. "
-        "hamming: share of the paths that one side opens and the other does not."
-    ),
 
 def percent(share: float) -> str:
     """A share in percent, one decimal; a dash for what is not known."""

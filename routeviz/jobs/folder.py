@@ -157,8 +157,8 @@ def list_jobs(home: Path) -> list[Job]:
     """All jobs, the latest first; folders that cannot be read as one are left out."""
     if not home.is_dir():
         return []
-    names = sorted((entry.name for entry in os.scandir(home) if _ID.fullmatch(entry.name)), reverse=True)
-    return [job for name in names if (job := _read(home / name)) is not None]
+    jobs = (_read(home / name) for name in os.listdir(home) if _ID.fullmatch(name))
+    return sorted((job for job in jobs if job is not None), key=lambda job: (job.began, job.id), reverse=True)
 
 
 def find_job(home: Path, id_: str) -> Job:

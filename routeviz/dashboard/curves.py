@@ -1,0 +1,105 @@
+"""Curves along a training: described once, drawn on the screen in its theme's colours; no streamlit."""
+
+from __future__ import annotations
+
+import numpy as np
+import plotly.graph_objects as go
+
+from routeviz.dashboard.runs import Run, smooth
+from routeviz.dashboard.words import short
+from routeviz.plots.screen import safe
+from routeviz.plots.sheet import Axis, Line, Panel, Sheet
+from routeviz.plots.style import series
+
+HEIGHT = 260
+COLOURS, MARK = ("#3a86c8", "#e0701a"), "#e0407a"
+"""Of the first curve, the second, and the step: they stand out from white and from black."""
+
+THIN = 0.8
+
+
+def losses(run: Run) -> Sheet:
+    """Loss on the training batches: each line of metrics, and their running mean."""
+    marks = []
+    if len(run.steps):
+        step = run.steps["step"].to_numpy(float)
+        for index, (column, name) in enumerate((("loss", "loss"), ("cross_entropy", "cross-entropy alone"))):
+            budget = run.config.budget is not None
+            if column == "loss" or budget:
+                dash = ("solid", "dot")[index]
+                marks.append(Line(step, smooth(run.steps[column]), series(index)[0], 1.3, dash, name=name))
+    return _sheet(marks, "loss, running mean")
+
+
+def accuracy(run: Run) -> Sheet:
+    """Accuracy on the evaluation split."""
+    table, marks = run.evaluations, []
+    if len(table):
+        for index, (column, name) in enumerate((("miou", "mIoU"), ("pixel_accuracy", "pixel accuracy"))):
+            colour, dash, symbol = series(index)
+            marks.append(Line(_steps(run), 100 * table[column].to_numpy(float), colour, 1.3, dash, symbol, name))
+    return _sheet(marks, f"{run.config.eval_split}, %", (0, 100))
+
+
+def macs(run: Run, convention: str) -> Sheet:
+    """Real MACs of the routes on the evaluation split, in one convention, beside the expected ones."""
+    table, marks = run.evaluations, []
+    highest = 1.0
+    if len(table):
+        step, (unit, letter) = _steps(run), _unit(table[f"{convention}_max"].max())
+        for what, dash, width in (("avg", "solid", 1.5), ("max", "dot", THIN), ("min", "dot", THIN)):
+            values = table[f"{convention}_{what}"].to_numpy(float) / unit
+            symbol = "circle" if what == "avg" else ""
+            marks.append(Line(step, values, series(0)[0], width, dash, symbol, f"real, {what} ({convention})"))
+        expected = table["expected_macs"].to_numpy(float) / unit
+        if not np.isnan(expected).all():
+            marks.append(Line(step, expected, series(1)[0], 1.3, "dash", "square", "expected (released)"))
+        highest = max(np.nanmax(mark.y) for mark in marks)
+        return _sheet(marks, f"{letter}MACs an image, {run.config.eval_split}", (0, 1.06 * highest))
+    return _sheet(marks, "MACs", (0, highest))
+
+
+def drawn(sheet: Sheet, step: int) -> go.Figure:
+    """Draw one panel of curves for the screen, with a line at a step."""
+    (panel,) = sheet.panels
+    figure = go.Figure()
+    colours = iter(COLOURS)
+    for mark in panel.marks:
+        thin = mark.width <= THIN
+        colour = COLOURS[0] if thin else next(colours)
+        figure.add_scatter(
+            x=mark.x,
+            y=mark.y,
+            name=safe(mark.name),
+            mode="lines+markers" if mark.symbol else "lines",
+            line={"dash": mark.dash, "width": 1.2 if thin else 2.2, "color": colour},
+            marker={"size": 7, "symbol": mark.symbol or "circle", "color": colour},
+            showlegend=not thin,
+            hovertemplate="%{y:.4g}",
+        )
+    figure.add_vline(x=step, line={"color": MARK, "width": 2})
+    figure.add_annotation(
+        x=step, y=1, yref="paper", yanchor="bottom", text=f"{step:,}", showarrow=False, font={"color": MARK}
+    )
+    figure.update_layout(
+        height=HEIGHT,
+        margin={"l": 8, "r": 8, "t": 26, "b": 8},
+        hovermode="x unified",
+        legend={"orientation": "h", "y": -0.22, "yanchor": "top", "x": 0},
+        xaxis={"title": "step", "tickformat": ",d", "zeroline": False, "title_standoff": 4},
+        yaxis={"title": safe(panel.y.label), "range": panel.y.ends, "zeroline": False},
+    )
+    return figure
+
+
+def _sheet(marks: list[Line], label: str, ends: tuple[float, float] | None = None) -> Sheet:
+    return Sheet(((Panel(tuple(marks), "", Axis("step"), Axis(label, ends=ends), 2.0),),))
+
+
+def _steps(run: Run) -> np.ndarray:
+    return run.evaluations["step"].to_numpy(float)
+
+
+def _unit(value: float) -> tuple[float, str]:
+    letter = short(value).partition(" ")[2]
+    return {"T": 1e12, "G": 1e9, "M": 1e6, "k": 1e3}.get(letter, 1.0), letter

@@ -1,0 +1,165 @@
+"""The jobs on the screen: their progress, their end, and what can be done with each."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import streamlit as st
+
+from routeviz.dashboard import caches, links, state
+from routeviz.dashboard.settings import Settings
+from routeviz.dashboard.shelf import RUN_FILES, Item
+from routeviz.dashboard.words import WORDS, plain
+from routeviz.errors import RoutevizError
+from routeviz.jobs import Job, Progress, delete, list_jobs, new_folder, start, stop
+
+POLL_S = 1.0
+LISTED = 12
+TRACE, TRAIN = "trace", "train"
+RUNS = "Training runs"
+BADGES = {
+    "running": ("blue", "play_circle"),
+    "finished": ("green", "check_circle"),
+    "failed": ("red", "error"),
+    "stopped": ("gray", "stop_circle"),
+    "lost": ("orange", "help"),
+}
+
+
+def show(settings: Settings) -> None:
+    """List the jobs; the list is drawn anew every second while one of them runs, and only then."""
+    busy = any(job.running for job in list_jobs(settings.jobs))
+    st.fragment(_listed, run_every=POLL_S if busy else None)(settings, busy)
+
+
+_SAID = "jobs_said"
+
+
+def _listed(settings: Settings, busy: bool) -> None:
+    jobs = list_jobs(settings.jobs)
+    if busy and not any(job.running for job in jobs):
+        # Nothing is left to poll for, and what the job made is to be found at once.
+        caches.items.clear()
+        st.rerun()
+    st.subheader("Jobs", help=WORDS["job"])
+    if said := st.session_state.pop(_SAID, None):
+        st.error(plain(said), icon=":material/error:")
+    if not jobs:
+        st.caption(f"None yet. A job keeps its folder in {plain(settings.jobs)}.")
+        return
+    items = caches.items(json.dumps(settings.to_environment()))
+    results = {item.path: item for item in items if item.kind != "checkpoint"}
+    # Of a run that several jobs worked on, the last one is what can go on.
+    latest = {job.result: job.id for job in reversed(jobs)}
+    for job in jobs[:LISTED]:
+        with st.container(border=True, key=f"job_{job.id}"):
+            unfinished = job.kind == TRAIN and job.state != "finished" and latest[job.result] == job.id
+            _one(settings, job, results.get(job.result), resumable=unfinished)
+    if len(jobs) > LISTED:
+        st.caption(f"{len(jobs) - LISTED} older ones are in {plain(settings.jobs)}.")
+
+
+def _one(settings: Settings, job: Job, item: Item | None, *, resumable: bool) -> None:
+    colour, icon = BADGES[job.state]
+    head, buttons = st.columns([3, 2], vertical_alignment="center")
+    with head.container(horizontal=True, vertical_alignment="center"):
+        st.badge(job.state, color=colour, icon=f":material/{icon}:")
+        st.markdown(f"**{plain(job.title)}**", width="content")
+        st.caption(time.strftime("%d %b %H:%M", time.localtime(job.began)), width="content")
+    with buttons.container(horizontal=True, horizontal_alignment="right"):
+        _buttons(settings, job, item, resumable)
+    progress = job.progress()
+    if job.running:
+        share = progress.done / progress.total if progress and progress.total else 0.0
+        st.progress(min(1.0, share), text=plain(words(progress)))
+    elif job.state in ("failed", "lost"):
+        st.error(plain(job.message), icon=":material/error:")
+    elif progress:
+        st.caption(f"{progress.done:,} of {progress.total:,} {_plural(progress.unit)}")
+    with st.expander("Command and output", key=f"more_{job.id}"):
+        st.code(f"routeviz {' '.join(job.command)}", language="bash", wrap_lines=True)
+        st.caption(f"Folder: {plain(job.folder)}")
+        if output := (job.output("stdout.txt") + job.output()).strip():
+            st.code(output, language=None, height=200)
+
+
+def _buttons(settings: Settings, job: Job, item: Item | None, resumable: bool) -> None:
+    if item is not None and item.kind == "log":
+        chosen = {state.SOURCE: f"{item.name} (log)"}
+        links.link("inspect", "Inspect the routes", key=f"open_{job.id}", icon=":material/search:", **chosen)
+    if item is not None and item.kind == "run":
+        st.button(
+            "Show the run",
+            key=f"open_{job.id}",
+            icon=":material/show_chart:",
+            type="tertiary",
+            on_click=_show_run,
+            args=(item.name,),
+        )
+    if job.running:
+        st.button("Stop", key=f"stop_{job.id}", icon=":material/stop:", on_click=stop, args=(job,))
+        return
+    if resumable:
+        st.button(
+            "Resume",
+            key=f"resume_{job.id}",
+            icon=":material/resume:",
+            on_click=_resume,
+            args=(settings, job),
+        )
+    with st.popover("", icon=":material/delete:", help="Delete", key=f"ask_{job.id}"):
+        st.markdown("Deletes the job with its result and its uploads.")
+        st.button("Delete", key=f"delete_{job.id}", type="primary", on_click=_delete, args=(job,))
+
+
+def _show_run(name: str) -> None:
+    st.session_state[state.PART] = RUNS
+    st.session_state[state.RUN] = name
+
+
+def _resume(settings: Settings, job: Job) -> None:
+    begun = (job.result / RUN_FILES[0]).exists()
+    # A training that ended before it had written down what it was told is told it again.
+    command = ("train", "--resume", "--out", str(job.result)) if begun else job.command
+    try:
+        start(new_folder(settings.jobs, f"{TRAIN} resumed"), command, title=job.title, kind=TRAIN, result=job.result)
+    except RoutevizError as error:
+        st.session_state[_SAID] = str(error)
+
+
+def _delete(job: Job) -> None:
+    try:
+        delete(job)
+    except (RoutevizError, OSError) as error:
+        st.session_state[_SAID] = str(error)
+    caches.items.clear()
+
+
+def words(progress: Progress | None) -> str:
+    """How far a job is, at which rate, and how long it will take."""
+    if progress is None:
+        return "Starting"
+    text = f"{progress.done:,} of {progress.total:,} {_plural(progress.unit)}"
+    if progress.rate:
+        slow = progress.rate < 0.1
+        text += f" · {60 * progress.rate if slow else progress.rate:,.3g} a {'minute' if slow else 'second'}"
+    if progress.left is not None:
+        text += f" · {duration(progress.left)} left"
+    if progress.inner is not None:
+        text += f" · {progress.inner.what}: {progress.inner.done:,} of {progress.inner.total:,}"
+    return text
+
+
+def duration(seconds: float) -> str:
+    """A time in its two largest units: ``2 h 5 min``."""
+    seconds = max(0, round(seconds))
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60} s"
+    return f"{seconds // 3600:,} h {seconds % 3600 // 60} min"
+
+
+def _plural(unit: str) -> str:
+    return f"{unit}s"

@@ -1,0 +1,27 @@
+"""The player: routes of a few images over the steps of a training, drawn in the browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import streamlit as st
+
+from routeviz.dashboard.components import _text, _theme_css
+
+_player = st.components.v2.component(
+    "routeviz_player",
+    # One module cannot import another here, so the lattice's drawing is put in front as a plain function.
+    js=_text("routeviz.space", "lattice.js").replace("export default function", "function drawLattice", 1)
+    + _text("routeviz.dashboard", "player.js"),
+    css=_theme_css() + _text("routeviz.space", "lattice.css") + _text("routeviz.dashboard", "player.css"),
+)
+
+
+def player(film: Mapping[str, Any], *, key: str, step: int, on_step: Callable[[], None]) -> None:
+    """Show routes at a step and play them over all steps; while playing, ``step`` in the state of `key` follows.
+
+    `film` has ``steps``, ``images`` (``id``, ``src``: a data URI, ``frames``: as `runs.frames`, with ``facts``: words)
+    and what `runs.film` gives.
+    """
+    _player(key=key, data={**film, "step": step}, on_step_change=on_step)
