@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from routeviz.plots import plot_accuracy as plot_accuracy
     from routeviz.plots import plot_activations as plot_activations
     from routeviz.plots import plot_architectures as plot_architectures
+    from routeviz.plots import plot_common as plot_common
     from routeviz.plots import plot_embedding as plot_embedding
     from routeviz.plots import plot_macs as plot_macs
     from routeviz.plots import plot_route as plot_route
@@ -71,6 +72,9 @@ if TYPE_CHECKING:
     from routeviz.space import open_paths as open_paths
     from routeviz.space import route_distance as route_distance
     from routeviz.stats import architecture_counts as architecture_counts
+    from routeviz.stats import common_network as common_network
+    from routeviz.stats import common_sweep as common_sweep
+    from routeviz.stats import compare_networks as compare_networks
     from routeviz.stats import nearest_architecture as nearest_architecture
     from routeviz.stats import overlap as overlap
     from routeviz.stats import route_distances as route_distances
@@ -99,6 +103,7 @@ _ROOMS = {
         "plot_accuracy",
         "plot_activations",
         "plot_architectures",
+        "plot_common",
         "plot_embedding",
         "plot_macs",
         "plot_route",
@@ -129,7 +134,15 @@ _ROOMS = {
         "open_paths",
         "route_distance",
     ),
-    "stats": ("architecture_counts", "nearest_architecture", "overlap", "route_distances"),
+    "stats": (
+        "architecture_counts",
+        "common_network",
+        "common_sweep",
+        "compare_networks",
+        "nearest_architecture",
+        "overlap",
+        "route_distances",
+    ),
     "tracing": ("trace",),
     "training": (),
 }

@@ -16,6 +16,7 @@ COMMANDS = {
     "stats": "Summarise a route log: usage of cells and paths, diversity, costs.",
     "costs": "Count a checkpoint's MACs, in three conventions side by side.",
     "compare": "Set networks side by side: accuracy, MACs, parameters, and what was published.",
+    "common": "Cut the network that most images share out of a log, and keep it as a checkpoint.",
     "import": "Turn a released checkpoint into one of routeviz's own.",
     "figures": "Draw every figure of a paper that a route log permits, in PDF, SVG and PNG.",
     "export": "Write a log as CSV, a route as GraphML, a network as a plain checkpoint.",

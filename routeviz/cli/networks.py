@@ -158,19 +158,15 @@ def _of_log(folder: Path, name: str) -> Named:
     log = load_log(folder)
     if not len(log):
         raise InputError(f"the log {folder} has no images")
-    net = log_network(log)
-    forced = ((log.source.get("settings") or {}).get("route") or {}).get("activations")
-    asked = True if forced is None else asked_cells(log.space, np.array(forced, np.float64))
+    net, asked = log_network(log), log_gates(log)
     facts: dict[str, Any] = {"dataset": (log.source.get("dataset") or {}).get("name", "")}
     if "miou" in log.columns:
         facts |= {
             "miou": float(log.facts("miou").miou.mean()),
             "notes": ("mIoU is the mean of the images' own, which is not that of the whole dataset",),
         }
-    sizes = log.facts("height", "width").drop_duplicates() if {"height", "width"} <= set(log.columns) else []
-    size = tuple(int(n) for n in sizes.iloc[0]) if len(sizes) == 1 else None
     dynamic = net.config.fixed_gates is None and bool(np.any(asked))
-    return Named(name, net, dynamic, facts, name, gates=log.gates, with_gates=asked, size=size)
+    return Named(name, net, dynamic, facts, name, gates=log.gates, with_gates=asked, size=_size(log))
 
 
 def log_network(log: RouteLog) -> RoutingNetwork:
@@ -179,3 +175,24 @@ def log_network(log: RouteLog) -> RoutingNetwork:
     if not settings:
         raise InputError("the log does not say which network it is of; trace it again: routeviz trace")
     return RoutingNetwork(NetworkConfig.from_dict(settings)).eval()
+
+
+def log_gates(log: RouteLog) -> bool | np.ndarray:
+    """Which cells computed their gate when a log was traced, as `routeviz.macs` takes it: all but those forced."""
+    forced = ((log.source.get("settings") or {}).get("route") or {}).get("activations")
+    return True if forced is None else asked_cells(log.space, np.array(forced, np.float64))
+
+
+def log_size(log: RouteLog) -> Size:
+    """The one size of a log's images; raises InputError where they have several."""
+    size = _size(log)
+    if size is None:
+        raise InputError("the images of this log have no one size; say with --image-size of which the MACs are to be")
+    return size
+
+
+def _size(log: RouteLog) -> Size | None:
+    if not {"height", "width"} <= set(log.columns):
+        return None
+    sizes = log.facts("height", "width").drop_duplicates()
+    return tuple(int(length) for length in sizes.iloc[0]) if len(sizes) == 1 else None

@@ -11,6 +11,7 @@ from routeviz.plots.figure import BACKENDS
 from routeviz.plots.style import WIDTHS
 
 if TYPE_CHECKING:
+    from routeviz.plots.common import plot_common as plot_common
     from routeviz.plots.expense import plot_accuracy as plot_accuracy
     from routeviz.plots.expense import plot_macs as plot_macs
     from routeviz.plots.expense import plot_training_budget as plot_training_budget
@@ -41,6 +42,7 @@ _HOME = {
     "plot_activations": "usage",
     "plot_training_activations": "usage",
     "plot_usage": "usage",
+    "plot_common": "common",
     "plot_accuracy": "expense",
     "plot_macs": "expense",
     "plot_training_budget": "expense",

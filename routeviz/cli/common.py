@@ -1,0 +1,223 @@
+"""``routeviz common``: the static network that most images of a log share, what it costs, fits and cuts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from routeviz.cli.options import ImageSize, example, json_option
+from routeviz.cli.tables import columns, quantity
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from routeviz.network import RoutingNetwork
+    from routeviz.routelog import RouteLog
+    from routeviz.stats import CommonNetwork
+
+MOST_CUT = 40
+
+
+@click.command(
+    epilog=example(
+        "routeviz common log --keep 0.95",
+        "routeviz common log --sweep --plot common.pdf",
+        "routeviz common log --checkpoint step-005600.safetensors --factors mean --out common.safetensors",
+    )
+)
+@click.argument("log", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--keep", type=float, default=0.95, show_default=True, help="Least share of images that open a path.")
+@click.option(
+    "--factors",
+    type=click.Choice(("ones", "mean")),
+    default="ones",
+    show_default=True,
+    help="Activation of the kept paths: 1, or the mean over the images that open it.",
+)
+@click.option("--image-size", type=ImageSize(), help="Of which all MACs are.  [default: that of the log's images]")
+@click.option(
+    "--convention",
+    type=click.Choice(("conv", "fvcore", "released")),
+    default="conv",
+    show_default=True,
+    help="How MACs are counted.",
+)
+@click.option("--sweep", is_flag=True, help="Instead of one network, a table of thresholds from 0.01 to 1.")
+@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw the sweep: *.pdf, *.svg or *.png.")
+@click.option(
+    "--checkpoint", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Of the network that was traced."
+)
+@click.option("--small-gate/--full-gate", default=None, help="For a checkpoint in the released layout.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="With --checkpoint: where the network goes."
+)
+@json_option
+def command(
+    log: Path,
+    keep: float,
+    factors: str,
+    image_size: tuple[int, int] | None,
+    convention: str,
+    sweep: bool,
+    plot: Path | None,
+    checkpoint: Path | None,
+    small_gate: bool | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Keep the paths that are open in at least a share of LOG's images: the common network.
+
+    It is static: no gates, the same paths for every image. With --checkpoint and --out it is written with the weights
+    of the network that was traced, and runs as it is; it was not trained any further.
+    """
+    if (checkpoint is None) != (out is None):
+        raise click.UsageError("--checkpoint and --out belong together: whose weights, and where to write them")
+    if out is not None and out.suffix != ".safetensors":
+        raise click.UsageError(f"--out {out}: name it *.safetensors")
+    if sweep and out is not None:
+        raise click.UsageError("--sweep is a table of several networks; write one of them, with --keep")
+    from routeviz.cli.networks import log_gates, log_network, log_size
+    from routeviz.costs import macs
+    from routeviz.routelog import load_log
+    from routeviz.stats import common_network, common_sweep
+
+    routes = load_log(log)
+    common = common_network(routes, keep=keep, factors=factors)
+    net, size = log_network(routes), image_size or log_size(routes)
+    own = macs(net, routes.gates, size, convention=convention, with_gates=log_gates(routes))
+    table = None
+    if sweep or plot:
+        table = common_sweep(routes)
+        count: dict[str, Any] = {"convention": convention, "with_gates": False}
+        table["macs"] = [int(macs(net, route.activations[None], size, **count)[0]) for route in table.route]
+    described = {"log": str(log), "images": len(routes), "image_size": size, "convention": convention}
+    if sweep:
+        figures = described | {"macs_average": float(own.mean()), "networks": _records(table.drop(columns="route"))}
+        text = _swept(table, described, float(own.mean()))
+    else:
+        figures = described | _figures(common, net, size, convention, own)
+        text = _one(common, figures)
+    click.echo(json.dumps(figures, indent=2) if as_json else text)
+    if plot:
+        _draw(table, plot, float(own.mean()), convention)
+        click.echo(f"\nwrote {plot}", err=as_json)
+    if checkpoint:
+        click.echo(f"\n{_write(common, routes, checkpoint, small_gate, out, factors)}", err=as_json)
+
+
+def _figures(
+    common: CommonNetwork, net: RoutingNetwork, size: tuple[int, int], convention: str, own: Any
+) -> dict[str, Any]:
+    from routeviz.costs import cost_table, image_blind_macs, macs, parameters
+
+    how: dict[str, Any] = {"convention": convention, "with_gates": False}
+    gates = common.route.activations[None]
+    cut = common.cut
+    cut = cut.assign(macs=cost_table(net, size, convention).path[cut.index])
+    return {
+        "keep": common.keep,
+        "paths": int(common.route.open.sum()),
+        "cells": int((common.route.cell_states.state == "open").sum()),
+        "macs": int(macs(net, gates, size, **how)[0]),
+        "macs_image_blind": int(image_blind_macs(net, gates, size, **how)[0]),
+        "macs_average_of_images": float(own.mean()),
+        "parameters": parameters(net, common.route),
+        "parameters_of_the_network": parameters(net),
+        "images_within": int(common.covered.sum()),
+        "images_that_open_all": int(common.complete.sum()),
+        "blind_paths": int(common.blind.sum()),
+        "cut": _records(cut[["layer", "scale", "move", "open", "activation_open", "macs"]]),
+    }
+
+
+def _one(common: CommonNetwork, found: dict[str, Any]) -> str:
+    n, (height, width) = found["images"], found["image_size"]
+    convention = f"({found['convention']}, {height}x{width})"
+    rows = [
+        ("paths kept", f"{found['paths']}", f"of {len(common.paths)} in the space"),
+        ("cells open", f"{found['cells']}", f"of {common.route.space.n_cells}"),
+        (f"MACs {convention}", quantity(found["macs"]), "the same for every image, no gates"),
+        ("MACs of the images' own routes", quantity(found["macs_average_of_images"]), "average, with their gates"),
+        (
+            "parameters",
+            quantity(found["parameters"]),
+            f"of {quantity(found['parameters_of_the_network'])} in the network",
+        ),
+        ("images within it", f"{found['images_within']}", f"of {n}: all paths they open are kept"),
+        ("images that open all of it", f"{found['images_that_open_all']}", f"of {n}"),
+    ]
+    if found["macs_image_blind"]:
+        blind = "of the MACs, in cells that the image does not come to any more"
+        rows.append(("image-blind", quantity(found["macs_image_blind"]), blind))
+    lines = [f"{common.route.name}: paths open in at least {100 * common.keep:g} %\n", columns(rows, "<><")]
+    cut = found["cut"]
+    if not cut:
+        return "\n".join([*lines, "\nNothing is cut that any image opens."])
+    lines.append(f"\nCut: {len(cut)} paths that some images open, most used first")
+    header = ("path", "% of images", "activation where open", "MACs")
+    listed = [
+        (
+            f"L{row['layer']} s{row['scale']} {row['move']}",
+            f"{100 * row['open']:.1f}",
+            f"{row['activation_open']:.3f}",
+            quantity(row["macs"]),
+        )
+        for row in cut[:MOST_CUT]
+    ]
+    lines.append(columns([header, *listed], "<>>>"))
+    return "\n".join(lines + ([f"and {len(cut) - MOST_CUT} more (--json lists all)"] if len(cut) > MOST_CUT else []))
+
+
+def _swept(table: pd.DataFrame, described: dict[str, Any], average: float) -> str:
+    height, width = described["image_size"]
+    rows = [("keep, %", "paths", "cells", "MACs", "images within, %", "images that open all, %")]
+    rows += [
+        (
+            f"{100 * row.keep:g}",
+            f"{row.paths}",
+            f"{row.cells}",
+            quantity(row.macs),
+            f"{100 * row.covered:.1f}",
+            f"{100 * row.complete:.1f}",
+        )
+        for row in table.itertuples()
+    ]
+    what = f"MACs {described['convention']}, images of {height}x{width}"
+    head = f"{described['log']}: {described['images']} images, {quantity(average)} on average; {what}"
+    return f"{head}\n\n{columns(rows, '>>>>>>')}"
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return json.loads(table.to_json(orient="records"))
+
+
+def _draw(table: pd.DataFrame, path: Path, average: float, convention: str) -> None:
+    from routeviz.plots import plot_common, save_figure
+
+    kind = path.suffix.removeprefix(".")
+    if kind not in ("pdf", "svg", "png"):
+        raise click.UsageError(f"--plot {path}: name it *.pdf, *.svg or *.png")
+    save_figure(plot_common(table, average=average, convention=convention), path.with_suffix(""), formats=[kind])
+
+
+def _write(
+    common: CommonNetwork, log: RouteLog, checkpoint: Path, small_gate: bool | None, out: Path, factors: str
+) -> str:
+    from routeviz.network import fixed_network, load_checkpoint, save_checkpoint
+
+    if out.exists() and out.samefile(checkpoint):
+        raise click.UsageError(f"--out {out} is the checkpoint itself; name another file")
+    net = load_checkpoint(checkpoint, small_gate=small_gate)
+    traced = (log.source.get("checkpoint") or {}).get("sha256")
+    warning = ""
+    if traced not in (None, net.provenance["sha256"]):
+        warning = f"\nnote: the log was traced with another file than {checkpoint.name}; the weights may not be its own"
+    fixed = fixed_network(net, common.route)
+    extra = {"common": {"keep": common.keep, "factors": factors, "images": len(log), "log": log.digest}}
+    save_checkpoint(fixed, out, step=net.provenance["step"] or 0, extra=extra)
+    return (
+        f"wrote {out}: {common.route.name}, {quantity(sum(p.numel() for p in fixed.parameters()))} parameters{warning}"
+    )
