@@ -2,6 +2,7 @@
 
 from routeviz.stats.common import FACTORS, CommonNetwork, common_network, common_sweep
 from routeviz.stats.comparison import NetworkFacts, compare_networks
+from routeviz.stats.correlation import correlate
 from routeviz.stats.dynamics import image_groups, mutual_information
 from routeviz.stats.nearest import (
     METRICS,
@@ -12,31 +13,56 @@ from routeviz.stats.nearest import (
     route_distances,
 )
 from routeviz.stats.published import PUBLISHED, Published, published_figures
+from routeviz.stats.scale import (
+    FEATURES,
+    SCALE_FACTS,
+    Prediction,
+    correlation_verdict,
+    path_correlation,
+    predict_groups,
+    rescaled_paths,
+    rescaled_routes,
+    rescaled_verdict,
+    route_correlation,
+    route_measures,
+)
 from routeviz.stats.summary import Figure, summary
 from routeviz.stats.usage import cell_usage, path_usage, path_usage_by_layer, route_counts
 
 __all__ = [
     "FACTORS",
+    "FEATURES",
     "METRICS",
     "PUBLISHED",
+    "SCALE_FACTS",
     "CommonNetwork",
     "Figure",
     "NetworkFacts",
     "Overlap",
+    "Prediction",
     "Published",
     "architecture_counts",
     "cell_usage",
     "common_network",
     "common_sweep",
     "compare_networks",
+    "correlate",
+    "correlation_verdict",
     "image_groups",
     "mutual_information",
     "nearest_architecture",
     "overlap",
+    "path_correlation",
     "path_usage",
     "path_usage_by_layer",
+    "predict_groups",
     "published_figures",
+    "rescaled_paths",
+    "rescaled_routes",
+    "rescaled_verdict",
+    "route_correlation",
     "route_counts",
     "route_distances",
+    "route_measures",
     "summary",
 ]

@@ -1,0 +1,332 @@
+"""Does the route follow the scale of what the image shows? Correlations, prediction, and one image at many sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn import config_context
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.model_selection import StratifiedKFold, cross_val_predict, permutation_test_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from routeviz.errors import InputError
+from routeviz.routelog import RouteLog
+from routeviz.space import OPEN_THRESHOLD, open_paths, route_distance
+from routeviz.stats.correlation import correlate, unit_ranks
+
+SCALE_FACTS = (
+    "objects_median_area",
+    "objects_share_small",
+    "objects_share_medium",
+    "objects_share_large",
+    "objects_count",
+)
+"""What a log of labelled images knows of the scale of their objects."""
+
+LEVEL = 0.05
+"""A corrected p-value below this is called an effect."""
+
+CLEAR = 0.7
+"""A rank correlation over the sizes of one image is called a direction from here on."""
+
+FEATURES = ("activation", "open")
+
+MOST_IMAGES = 5_000
+"""Images that prediction learns from and is tested on; of more, a seeded sample."""
+
+
+def route_measures(log: RouteLog) -> pd.DataFrame:
+    """Measure each route as a whole.
+
+    Parameters
+    ----------
+    log : RouteLog
+
+    Returns
+    -------
+    DataFrame
+        One row an image: ``mean scale``, of the cells that open paths lead to, weighted by activation (0 is the finest;
+        NaN where nothing is open); ``open paths``, their number; and, where the log has them, ``MACs (conv)``.
+    """
+    weight = _activations(log)
+    total = weight.sum(axis=1)
+    coarse = weight @ log.space.paths.target_scale.to_numpy(np.float64)
+    table = pd.DataFrame(
+        {
+            "mean scale": np.divide(coarse, total, out=np.full(len(log), np.nan), where=total > 0),
+            "open paths": (weight > 0).sum(axis=1),
+        }
+    )
+    return table.assign(**{"MACs (conv)": log.facts("macs_conv").to_numpy()}) if "macs_conv" in log.columns else table
+
+
+def route_correlation(log: RouteLog, *, facts: Sequence[str] | None = None, **settings: Any) -> pd.DataFrame:
+    """Correlate measures of the whole route with the scale of objects: as `path_correlation`, for `route_measures`."""
+    return correlate(route_measures(log), _facts(log, facts), **settings)
+
+
+def path_correlation(log: RouteLog, *, facts: Sequence[str] | None = None, **settings: Any) -> pd.DataFrame:
+    """Correlate each path's activation with the scale of objects.
+
+    Parameters
+    ----------
+    log : RouteLog
+        Of labelled images.
+    facts : sequence of str, optional
+        Columns of numbers; by default those of `SCALE_FACTS` that the log has.
+    **settings
+        permutations, resamples, confidence, sequence and seed: see `routeviz.stats.correlate`.
+
+    Returns
+    -------
+    DataFrame
+        As `routeviz.stats.correlate` gives it, ``value`` being the path's name, with ``layer``, ``scale`` and ``move``.
+        A shut path counts as 0, and so does one whose cell is unreached; paths with one activation for all images are
+        left out.
+
+    Raises
+    ------
+    InputError
+        If the log has no such column, or too few images have the facts.
+    """
+    activations = pd.DataFrame(_activations(log), columns=list(log.space.path_names))
+    table = correlate(activations, _facts(log, facts), **settings)
+    where = log.space.paths[["layer", "scale", "move"]].set_axis(log.space.path_names)
+    return table.join(where, on="value")
+
+
+def correlation_verdict(table: pd.DataFrame) -> str:
+    """Say in one sentence what a table of `path_correlation` or `route_correlation` shows, no effect included."""
+    if table.empty:
+        return "No effect: nothing differs between images."
+    n_values, n_facts = table.value.nunique(), table.fact.nunique()
+    beyond = table[table.p_corrected < LEVEL]
+    asked = f"of the {n_values} that differ between images"
+    facts = f"{n_facts} object-scale facts" if n_facts > 1 else table.fact.iloc[0]
+    if beyond.empty:
+        smallest = table.p_corrected.min()
+        return f"No effect beyond chance: none {asked} goes with {facts} (smallest corrected p {smallest:.3f})."
+    top = beyond.loc[beyond.r.abs().idxmax()]
+    interval = "" if np.isnan(top.low) else f" [{top.low:+.2f}, {top.high:+.2f}]"
+    return (
+        f"An effect beyond chance: {beyond.value.nunique()} {asked} go with {facts} (corrected p < {LEVEL}), "
+        f"most of all {top.value} with {top.fact}: r {top.r:+.2f}{interval}, {top.change:+.3g} from the third of the "
+        "images with the smallest to that with the largest."
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """How well a group of images is told from their routes alone; see `predict_groups`.
+
+    Attributes
+    ----------
+    features : str
+        What of the route: ``"activation"`` or ``"open"``.
+    images, folds : int
+    accuracy : float
+        Share of the images predicted right, each by a classifier that had not seen it; mean over folds.
+    chance : float
+        Share of the most frequent group: what a guess reaches that knows no route.
+    shuffled : ndarray, (permutation,)
+        The accuracy of the same procedure with the groups shuffled among the images.
+    p : float
+        Share of the shuffles, counting the images' own order among them, that reach the accuracy.
+    confusion : DataFrame
+        Images by true (row) and predicted (column) group.
+    """
+
+    features: str
+    images: int
+    folds: int
+    accuracy: float
+    chance: float
+    shuffled: np.ndarray
+    p: float
+    confusion: pd.DataFrame
+
+    @property
+    def verdict(self) -> str:
+        """One sentence, no effect included."""
+        if self.p >= LEVEL or self.accuracy <= self.chance:
+            return f"No effect beyond chance (p {self.p:.3f})."
+        return f"The route tells more than chance (p {self.p:.3f})."
+
+
+def predict_groups(
+    log: RouteLog,
+    groups: pd.Series,
+    *,
+    features: str = "activation",
+    folds: int = 5,
+    permutations: int = 99,
+    seed: int = 0,
+) -> Prediction:
+    """Predict each image's group, such as its scale class, from its route alone.
+
+    Linear discriminant analysis (standardised features, covariances shrunk as Ledoit and Wolf do) is cross-validated in
+    stratified, shuffled folds. Images are taken as independent: frames of one film are not, and their neighbours in the
+    training part would give the answer away.
+
+    Parameters
+    ----------
+    log : RouteLog
+    groups : Series
+        One value an image; images without one are left out.
+    features : str
+        ``"activation"`` of every path, or only whether it is ``"open"``.
+    folds : int
+    permutations : int
+        Shuffles for the baseline.
+    seed : int
+
+    Returns
+    -------
+    Prediction
+
+    Raises
+    ------
+    InputError
+        If there is but one group, a group has fewer images than folds, or a setting cannot be used.
+    """
+    if features not in FEATURES:
+        raise InputError(f"unknown features {features!r}; valid: {', '.join(FEATURES)}")
+    if len(groups) != len(log) or folds < 2 or permutations < 1:
+        raise InputError(
+            f"{len(groups)} groups for {len(log)} images, {folds} folds, {permutations} permutations; "
+            "give one group an image, 2 folds or more, 1 permutation or more"
+        )
+    rows = np.flatnonzero(groups.notna())
+    if len(rows) > MOST_IMAGES:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, MOST_IMAGES, replace=False))
+    truth = groups.iloc[rows].astype(str).to_numpy(dtype=object)
+    counts = pd.Series(truth).value_counts()
+    if len(counts) < 2 or counts.min() < folds:
+        given = ", ".join(f"{n} images ({name})" for name, n in counts.items()) or "no images"
+        raise InputError(f"groups of {given}; prediction in {folds} folds needs two or more groups of {folds} or more")
+    gates = _activations(log.select(rows))
+    seen = gates if features == "activation" else (gates > 0).astype(np.float64)
+    classifier = make_pipeline(StandardScaler(), LinearDiscriminantAnalysis("lsqr", shrinkage="auto"))
+    parts = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    # Its checks of what it is given cost more than the fits.
+    with config_context(assume_finite=True, skip_parameter_validation=True):
+        accuracy, shuffled, p = permutation_test_score(
+            classifier, seen, truth, cv=parts, n_permutations=permutations, random_state=seed
+        )
+        predicted = cross_val_predict(classifier, seen, truth, cv=parts)
+    names = list(dict.fromkeys(truth))
+    confusion = pd.crosstab(truth, predicted).reindex(index=names, columns=names, fill_value=0)
+    return Prediction(
+        features=features,
+        images=len(truth),
+        folds=folds,
+        accuracy=float(accuracy),
+        chance=float(counts.max() / len(truth)),
+        shuffled=shuffled,
+        p=float(p),
+        confusion=confusion.rename_axis(index="truth", columns="predicted"),
+    )
+
+
+def rescaled_routes(log: RouteLog) -> pd.DataFrame:
+    """Describe the routes of one image at several sizes.
+
+    Parameters
+    ----------
+    log : RouteLog
+        As `routeviz.tracing.trace_rescaled` gives it: one row a size, with a column ``factor``.
+
+    Returns
+    -------
+    DataFrame
+        One row a size, smallest first: ``factor``, ``height``, ``width``; ``padding``, share of what the network sees
+        that was added to reach multiples of the coarsest stride (gates see it, so a route may follow it); the columns
+        of `route_measures`; ``opened`` and ``shut``, paths against the next smaller size; and ``distance``, weighted
+        Jaccard distance of activations from the route at the factor nearest to 1.
+
+    Raises
+    ------
+    InputError
+        If the log has no column ``factor``.
+    """
+    log = log.select(np.argsort(log.facts("factor").factor, kind="stable"))
+    facts = log.facts("factor", "height", "width").reset_index(drop=True)
+    stride = log.space.cells.stride.max()
+    area = np.prod([-(-facts[side] // stride) * stride for side in ("height", "width")], axis=0)
+    is_open = open_paths(log.space, log.gates)
+    before = np.concatenate([is_open[:1], is_open[:-1]])
+    own = log.route(int(np.abs(np.log(facts.factor)).argmin()))
+    return facts.assign(
+        padding=1 - facts.height * facts.width / area,
+        **route_measures(log),
+        opened=(is_open & ~before).sum(axis=1),
+        shut=(before & ~is_open).sum(axis=1),
+        distance=[route_distance(own, log.route(at)) for at in range(len(log))],
+    )
+
+
+def rescaled_paths(log: RouteLog) -> pd.DataFrame:
+    """Describe how each path's activation goes with the size of one image.
+
+    Parameters
+    ----------
+    log : RouteLog
+        As for `rescaled_routes`.
+
+    Returns
+    -------
+    DataFrame
+        One row a path: ``path``, ``layer``, ``scale``, ``move``; ``smallest`` and ``largest``, activation at the
+        smallest and the largest size; ``range`` over all sizes; ``r``, rank correlation with the factor (0 where the
+        activation never changes); ``switches``, how often it opens or shuts from one size to the next. These describe
+        one image: there is no chance in them.
+    """
+    log = log.select(np.argsort(log.facts("factor").factor, kind="stable"))
+    gates = _activations(log)
+    table = log.space.paths[["layer", "scale", "move"]].copy()
+    table.insert(0, "path", list(log.space.path_names))
+    return table.assign(
+        smallest=gates[0],
+        largest=gates[-1],
+        range=np.ptp(gates, axis=0),
+        r=unit_ranks(gates.T) @ unit_ranks(np.arange(len(log))),
+        switches=np.abs(np.diff(gates > OPEN_THRESHOLD, axis=0)).sum(axis=0),
+    )
+
+
+def rescaled_verdict(routes: pd.DataFrame, paths: pd.DataFrame) -> str:
+    """Say in one sentence what `rescaled_routes` and `rescaled_paths` show, no effect included."""
+    low, high = routes.factor.iloc[[0, -1]]
+    switching = int((paths.switches > 0).sum())
+    moved = paths.range.max()
+    if not switching and moved < 0.01:
+        return (
+            f"No effect: from {low:g} to {high:g} times its size the image keeps its route (activations within 0.01)."
+        )
+    opening = f"{switching} paths open or shut" if switching else "no path opens or shuts"
+    r = float(unit_ranks(routes["mean scale"].to_numpy()) @ unit_ranks(routes.factor.to_numpy()))
+    way = "neither coarser nor finer" if abs(r) < CLEAR else "coarser" if r > 0 else "finer"
+    return (
+        f"From {low:g} to {high:g} times the image's size {opening}, and activations move by up to {moved:.3f}. The "
+        f"route goes {way} with size (mean scale against size: rank correlation {r:+.2f})."
+    )
+
+
+def _activations(log: RouteLog) -> np.ndarray:
+    """Activations ``(image, path)`` float64, 0 where shut or unreached."""
+    return np.where(open_paths(log.space, log.gates), log.gates, 0).astype(np.float64)
+
+
+def _facts(log: RouteLog, names: Sequence[str] | None) -> pd.DataFrame:
+    names = [name for name in SCALE_FACTS if name in log.columns] if names is None else list(names)
+    if not names:
+        raise InputError("this log knows nothing of the scale of objects; trace labelled images")
+    facts = log.facts(*names)
+    if text := [name for name in names if not pd.api.types.is_numeric_dtype(facts[name])]:
+        raise InputError(f"{text[0]} holds no numbers; correlate with columns that do, such as {SCALE_FACTS[0]}")
+    return facts
