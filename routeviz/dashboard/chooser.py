@@ -111,7 +111,7 @@ def choose_image(collection: Collection, convention: str) -> int | None:
             "Sort by", list(choices), key=state.SORT, bind=state.BOUND, help=f"{UP} least first, {DOWN} largest first"
         )
     with bar[5]:
-        filter_controls(collection, convention)
+        filter_controls(collection, convention, width="stretch")
     mask = filtered(collection)
     if state.values(state.FILTER):
         filter_line(collection, mask)
@@ -167,17 +167,21 @@ def thumbnails(collection: Collection, rows: np.ndarray, current: int, conventio
     column = f"macs_{convention}"
     cards = []
     for row in shown:
-        index = collection.index(row)
-        try:
-            src = "" if index is None else caches.thumbnail(collection.dataset_key, index, collection.dataset)
-        except DatasetError:
-            src = ""
         note = f"{short(collection.facts[column].iat[row])} MACs ({convention})" if column in collection.facts else ""
-        cards.append({"id": collection.facts["id"].iat[row], "src": src, "note": note})
+        cards.append({"id": collection.facts["id"].iat[row], "src": thumbnail_of(collection, row), "note": note})
     with st.container(height=250):
         components.gallery(
             cards, key="gallery_cards", chosen=collection.facts["id"].iat[current], on_choose=_take_chosen
         )
+
+
+def thumbnail_of(collection: Collection, row: int) -> str:
+    """A small picture as a data URI; empty where it is not at hand or cannot be read."""
+    index = collection.index(row)
+    try:
+        return "" if index is None else caches.thumbnail(collection.dataset_key, index, collection.dataset)
+    except DatasetError:
+        return ""
 
 
 def _take_chosen() -> None:

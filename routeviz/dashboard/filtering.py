@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import streamlit as st
@@ -18,7 +19,7 @@ PLACEHOLDER = "No filter. Select in any chart, click a path, or type here: L3 s1
 
 def filtered(collection: Collection) -> np.ndarray:
     """Which images pass the filter, ``(image,)`` bool."""
-    return _passing(collection)[0]
+    return _passing(collection, state.values(state.FILTER))[0]
 
 
 def require(condition: str) -> None:
@@ -26,9 +27,15 @@ def require(condition: str) -> None:
     st.session_state[state.FILTER] = filters.replaced(state.values(state.FILTER), condition)
 
 
-def turn(name: str) -> None:
-    """Change what the filter asks of a path or cell: open, not open, nothing; to be called in a callback."""
-    st.session_state[state.FILTER] = filters.turned(state.values(state.FILTER), name)
+def turn(collection: Collection, name: str) -> None:
+    """Change what the filter asks of a path or cell: open, not open, nothing; to be called in a callback.
+
+    What would leave no image is passed over.
+    """
+    conditions = filters.turned(state.values(state.FILTER), name)
+    while filters.about(conditions, name) and not _passing(collection, conditions)[0].any():
+        conditions = filters.turned(conditions, name)
+    st.session_state[state.FILTER] = conditions
 
 
 def clear() -> None:
@@ -36,13 +43,32 @@ def clear() -> None:
     st.session_state[state.FILTER] = []
 
 
+def drop(about: str) -> None:
+    """Remove the condition of a subject; to be called in a callback."""
+    st.session_state[state.FILTER] = filters.without(state.values(state.FILTER), about)
+
+
+def filter_bar(collection: Collection, convention: str, mask: np.ndarray) -> None:
+    """The filter in one line: conditions, how many images they leave, and the controls."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        _chips(collection)
+        _count(mask)
+        filter_controls(collection, convention)
+    _say_unknown(collection)
+
+
 def filter_line(collection: Collection, mask: np.ndarray) -> None:
-    """The conditions as chips, how many images they leave, and a button that removes them all."""
-    conditions = state.values(state.FILTER)
-    chips, count, clearing = st.columns([6, 1.4, 0.8], vertical_alignment="center")
-    chips.multiselect(
+    """The filter in one line, without the controls."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        _chips(collection)
+        _count(mask)
+    _say_unknown(collection)
+
+
+def _chips(collection: Collection) -> None:
+    st.multiselect(
         "Filter",
-        [*dict.fromkeys([*conditions, *_suggestions(collection)])],
+        [*dict.fromkeys([*state.values(state.FILTER), *_suggestions(collection)])],
         key=state.FILTER,
         bind=state.BOUND,
         accept_new_options=True,
@@ -50,19 +76,28 @@ def filter_line(collection: Collection, mask: np.ndarray) -> None:
         label_visibility="collapsed",
         wrap=True,
     )
-    count.markdown(f"**{mask.sum():,}** of {len(mask):,} images")
-    clearing.button(
-        "Clear", icon=":material/filter_list_off:", on_click=clear, disabled=not conditions, width="stretch"
+
+
+def _count(mask: np.ndarray) -> None:
+    st.markdown(f"**{mask.sum():,}** of {len(mask):,} images", width="content")
+    st.button(
+        "Clear",
+        icon=":material/filter_list_off:",
+        on_click=clear,
+        disabled=not state.values(state.FILTER),
+        help="Removes all conditions of the filter.",
     )
-    unknown = _passing(collection)[1]
-    if unknown:
+
+
+def _say_unknown(collection: Collection) -> None:
+    if unknown := _passing(collection, state.values(state.FILTER))[1]:
         st.caption(f":material/info: Says nothing about these images: {plain('; '.join(unknown))}")
 
 
-def filter_controls(collection: Collection, convention: str) -> None:
+def filter_controls(collection: Collection, convention: str, *, width: str = "content") -> None:
     """A button that opens controls of the usual conditions."""
     facts, conditions = collection.facts, state.values(state.FILTER)
-    with st.popover("Filter", icon=":material/filter_list:", width="stretch"):
+    with st.popover("Filter", icon=":material/filter_list:", width=width):
         # Each control shows what the filter says: chips, charts and links change it too.
         st.session_state[state.SEARCH] = filters.about(conditions, "id").removeprefix("id has ")
         st.text_input("Id contains", key=state.SEARCH, on_change=_take_search)
@@ -130,9 +165,8 @@ def _suggestions(collection: Collection) -> list[str]:
     return [filters.classes_among("scale_class", [name]) for name in classes] + [f"{name} open" for name in names]
 
 
-def _passing(collection: Collection) -> tuple[np.ndarray, list[str]]:
-    conditions = tuple(state.values(state.FILTER))
-    return caches.passing((*collection.key, len(collection.facts)), conditions, _evidence(collection))
+def _passing(collection: Collection, conditions: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+    return caches.passing((*collection.key, len(collection.facts)), tuple(conditions), _evidence(collection))
 
 
 def _evidence(collection: Collection) -> Evidence:

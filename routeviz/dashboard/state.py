@@ -17,6 +17,13 @@ SEARCH = "search"
 MIOU = "miou"
 COST = "cost"
 SCALE = "scale"
+SHOWS = "shows"
+GATES_OF = "gates"
+COLOUR = "colour"
+CLUSTERS = "clusters"
+CLUSTER = "only_cluster"
+METRIC = "distance"
+ARCHITECTURE = "architecture"
 GALLERY = "gallery"
 GALLERY_PAGE = "page"
 FIGURES = "figures"
@@ -31,6 +38,8 @@ FORCED = "forced"
 CLICK = "click"
 FORCE_TO = "force_to"
 SHOWN = "lattice"
+SIDES = ("left", "right")
+COMPARED_BY = "compared_by"
 
 BOUND = "query-params"
 """``bind=BOUND`` on a widget keeps it in the address, so that a link shows what was on the screen."""
@@ -44,6 +53,11 @@ def value(key: str) -> str | None:
 def values(key: str) -> list[str]:
     """Values of a bound widget that has several, also in the run before it is drawn for the first time."""
     return list(st.session_state[key]) if key in st.session_state else st.query_params.get_all(key)
+
+
+def of_side(side: str, name: str) -> str:
+    """Name of a widget of one of the two ``SIDES`` of a comparison."""
+    return f"{side}_{name}"
 
 
 def part(key: str, name: str) -> object:

@@ -1,0 +1,84 @@
+"""What points can be coloured by, and the group of each image; no streamlit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from routeviz.dashboard import charts, filters
+from routeviz.dashboard.charts import Group
+from routeviz.dashboard.collection import Collection
+from routeviz.dashboard.order import SCALE_COLUMNS
+from routeviz.dashboard.population import Clustering
+from routeviz.dashboard.words import percent, short
+
+CLUSTER = "cluster"
+STEPS = 5
+_HOLDS = "objects_count_"
+
+
+def choices(collection: Collection, convention: str) -> list[str]:
+    """Facts of this log's images that points can be coloured by, the most telling first."""
+    facts, log = collection.facts, collection.log
+    found = ["scale class"] if "scale_class" in facts else []
+    found.append(CLUSTER)
+    columns = {**_columns(convention), **{words: column for column, words in SCALE_COLUMNS.items()}}
+    found += [words for words, column in columns.items() if column in facts]
+    names = [str(name) for name in collection.class_names]
+    found += [f"holds {name}" for name in names if f"{_HOLDS}{name}" in log.columns]
+    return found + [f"IoU of {name}" for name in names if f"iou_{name}" in facts]
+
+
+def groups(collection: Collection, by: str, found: Clustering, convention: str) -> tuple[list[Group], np.ndarray]:
+    """The groups of a choice, and the position of each image's group, ``(image,)`` int."""
+    facts = collection.facts
+    if by == CLUSTER:
+        total = len(found.typical)
+        sizes = np.bincount(found.cluster, minlength=total)
+        return [
+            Group(f"cluster {i + 1} ({sizes[i]:,})", *charts.series(i), f"cluster {i + 1} of {total}")
+            for i in range(total)
+        ], found.cluster.astype(int)
+    if by == "scale class":
+        return _named(facts["scale_class"], lambda name: filters.classes_among("scale_class", [name]))
+    if by.startswith("holds "):
+        column = f"{_HOLDS}{by.removeprefix('holds ')}"
+        held = collection.log.facts(column)[column] > 0
+        return _named(held.map({True: by, False: by.replace("holds", "without", 1)}), lambda name: "")
+    column = f"iou_{by.removeprefix('IoU of ')}" if by.startswith("IoU of ") else None
+    words = {words: column for column, words in SCALE_COLUMNS.items()}
+    column = column or {**_columns(convention), **words}[by]
+    return _stepped(
+        facts[column].to_numpy(float), percent if column != f"macs_{convention}" and "area" not in column else short
+    )
+
+
+def _columns(convention: str) -> dict[str, str]:
+    return {f"MACs ({convention})": f"macs_{convention}", "mIoU": "miou", "pixel accuracy": "pixel_accuracy"}
+
+
+def _named(column: pd.Series, condition) -> tuple[list[Group], np.ndarray]:
+    codes, names = pd.factorize(column.astype(object).where(column.notna(), "unknown"), sort=True)
+    sizes = np.bincount(codes)
+    return [
+        Group(f"{name} ({size:,})", *charts.series(i), condition(name))
+        for i, (name, size) in enumerate(zip(names, sizes, strict=True))
+    ], codes
+
+
+def _stepped(values: np.ndarray, words) -> tuple[list[Group], np.ndarray]:
+    """Values in equal parts of the images, from the light end of the ramp to its dark end."""
+    known = np.isfinite(values)
+    if not known.any():
+        return [Group("unknown", "--rv-soft")], np.zeros(len(values), int)
+    edges = np.unique(np.quantile(values[known], np.linspace(0, 1, STEPS + 1)))
+    n = max(1, len(edges) - 1)
+    at = np.clip(np.searchsorted(edges[1:-1], values, side="right"), 0, n - 1)
+    colours = np.rint(np.linspace(0, 8, n)).astype(int)
+    named = [
+        Group(f"{words(edges[i])} to {words(edges[min(i + 1, len(edges) - 1)])}", f"--rv-ramp-{colours[i]}")
+        for i in range(n)
+    ]
+    if known.all():
+        return named, at
+    return [*named, Group("unknown", "--rv-soft", 1)], np.where(known, at, n)
