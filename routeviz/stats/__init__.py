@@ -1,8 +1,10 @@
 """What a route log says about a network: usage, diversity, blindness, likeness and cost. Pure functions; no torch."""
 
+from routeviz.stats.bootstrap import Interval, miou_difference, miou_interval
 from routeviz.stats.common import FACTORS, CommonNetwork, common_network, common_sweep
 from routeviz.stats.comparison import NetworkFacts, compare_networks
 from routeviz.stats.correlation import correlate
+from routeviz.stats.drift import COLLAPSES, collapses, collapses_of, drift, path_courses, path_events
 from routeviz.stats.dynamics import image_groups, mutual_information
 from routeviz.stats.nearest import (
     METRICS,
@@ -18,6 +20,7 @@ from routeviz.stats.scale import (
     SCALE_FACTS,
     Prediction,
     correlation_verdict,
+    neighbour_likeness,
     path_correlation,
     predict_groups,
     rescaled_paths,
@@ -30,6 +33,7 @@ from routeviz.stats.summary import Figure, summary
 from routeviz.stats.usage import cell_usage, path_usage, path_usage_by_layer, route_counts
 
 __all__ = [
+    "COLLAPSES",
     "FACTORS",
     "FEATURES",
     "METRICS",
@@ -37,22 +41,31 @@ __all__ = [
     "SCALE_FACTS",
     "CommonNetwork",
     "Figure",
+    "Interval",
     "NetworkFacts",
     "Overlap",
     "Prediction",
     "Published",
     "architecture_counts",
     "cell_usage",
+    "collapses",
+    "collapses_of",
     "common_network",
     "common_sweep",
     "compare_networks",
     "correlate",
     "correlation_verdict",
+    "drift",
     "image_groups",
+    "miou_difference",
+    "miou_interval",
     "mutual_information",
     "nearest_architecture",
+    "neighbour_likeness",
     "overlap",
     "path_correlation",
+    "path_courses",
+    "path_events",
     "path_usage",
     "path_usage_by_layer",
     "predict_groups",
