@@ -67,7 +67,7 @@ def test_second_process_on_a_folder_is_refused(tmp_path):
     locked, done = context.Event(), context.Event()
     process = context.Process(target=hold, args=(tmp_path, locked, done))
     process.start()
-    assert locked.wait(60)
+    assert locked.wait(300)
     with pytest.raises(RoutevizError, match="another process"), RunFolder(tmp_path).locked():
         pass
     # Killed, not asked to leave: the lock goes with the process.
