@@ -2,6 +2,7 @@
 
 from routeviz.space.architectures import ARCHITECTURES, architecture, architectures
 from routeviz.space.route import Route, route_distance
+from routeviz.space.skips import skips
 from routeviz.space.space import RoutingSpace, lattice_space
 from routeviz.space.states import INPUTS, OPEN_THRESHOLD, STATES, CellStates, cell_states, open_paths, sent
 
@@ -20,4 +21,5 @@ __all__ = [
     "open_paths",
     "route_distance",
     "sent",
+    "skips",
 ]

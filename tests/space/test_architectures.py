@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from routeviz.errors import InputError
-from routeviz.space import ARCHITECTURES, architecture, architectures, lattice_space
+from routeviz.space import ARCHITECTURES, Route, architecture, architectures, lattice_space, skips
 
 # All tables are written by hand from the sources' numbers of operations and levels, and the rule that layers are shared
 # out in proportion. They are not read back from the code.
@@ -97,8 +97,8 @@ def drawing(route, scale):
     return line
 
 
-def skips(key, layers):
-    """Written skips as ((layer, scale), (layer, scale)); the decoder is a layer after the last."""
+def written(key, layers):
+    """Skips of the table as ((layer, scale), (layer, scale)); the decoder is a layer after the last."""
     for line in SKIPS[key][layers].split(", ") if key in SKIPS else ():
         leaves, arrives = ([int(part[1:]) for part in end.split()] for end in line.replace("decoder", "").split(">"))
         yield tuple(leaves), tuple(arrives) or (layers + 1, leaves[1])
@@ -154,7 +154,7 @@ def test_skips_leave_and_arrive_where_the_table_says_carried_by_closed_cells_alo
     route = by_depth[layers][key]
     space, is_open = route.space, route.cell_states.state == "open"
     carriers = set()
-    for (leaves, source), (arrives, scale) in skips(key, layers):
+    for (leaves, source), (arrives, scale) in written(key, layers):
         assert is_open[space.cell_index(leaves, source)]
         move = "keep" if scale == source else "down"
         assert route.open[space.path_index(leaves, source, move)]
@@ -164,6 +164,31 @@ def test_skips_leave_and_arrive_where_the_table_says_carried_by_closed_cells_alo
     table = route.cell_states
     carrying = table[(table.state == "closed") & (table.input == "image")]
     assert set(zip(carrying.layer, carrying.scale, strict=True)) == carriers
+
+
+@pytest.mark.parametrize("layers", DEPTHS)
+@pytest.mark.parametrize("key", ARCHITECTURES)
+def test_skips_are_found(by_depth, key, layers):
+    found = skips(by_depth[layers][key])
+    ends = found[["from_layer", "from_scale", "to_layer", "to_scale"]].to_numpy().tolist()
+    assert sorted(ends) == sorted([*leaves, *arrives] for leaves, arrives in written(key, layers))
+    assert (found.carried_by == "closed").all()
+    assert (found.cells == found.to_layer - found.from_layer - 1).all()
+
+
+def test_skips_that_start_alike_or_meet_are_told_apart():
+    # L0 s0 feeds two closed rows; L1 s1, open, sends into the upper one while it is carried.
+    space = lattice_space(3, 4, scales=2)
+    opened = [(0, 0, "keep"), (0, 0, "down"), (1, 1, "up"), (1, 1, "keep")]
+    route = Route(space, np.isin(np.arange(space.n_paths), [space.path_index(*path) for path in opened]))
+    assert skips(route).to_numpy().tolist() == [
+        [0, 0, 4, 0, 3, "closed"],
+        [1, 1, 4, 0, 2, "closed"],
+        [1, 1, 4, 1, 2, "closed"],
+    ]
+    assert skips(Route(space, np.ones(space.n_paths))).empty
+    # Nothing is carried where the first cell is closed: it is the stem's feature, which no open cell sends.
+    assert skips(Route(space, np.zeros(space.n_paths))).empty
 
 
 @pytest.mark.parametrize("layers", [11, 12, 16, 20, 33])
