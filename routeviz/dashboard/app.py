@@ -22,6 +22,7 @@ _STYLE = "<style>.stMainBlockContainer { padding: 3.6rem 2rem 2rem; }</style>"
 PAGES = (
     ("inspect", "Inspect", "search"),
     ("population", "Population", "scatter_plot"),
+    ("compare", "Compare", "compare_arrows"),
     ("checkpoints", "Checkpoints", "show_chart"),
     ("what-if", "What if", "alt_route"),
     ("figures", "Figures", "photo_library"),

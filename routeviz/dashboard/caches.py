@@ -19,6 +19,7 @@ import streamlit as st
 from routeviz.dashboard import filters, pictures, running, runs
 from routeviz.dashboard.filters import Evidence
 from routeviz.dashboard.population import Population
+from routeviz.dashboard.means import Mean, mean_of_log
 from routeviz.dashboard.settings import Settings
 from routeviz.dashboard.shelf import Item, find
 from routeviz.datasets import Sample, open_dataset
@@ -215,6 +216,24 @@ def training_run(folder: str, stamp: Key) -> runs.Run:
 def routes_along(image: Key, how: running.How, _checkpoints: Sequence[Path], _image: np.ndarray) -> runs.Routes:
     """Routes of one image along a training; ``image`` names the checkpoints, the dataset and the position."""
     return runs.routes(_checkpoints, _image, how)
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def mean_route(key: Key, _log: RouteLog, _mask: np.ndarray) -> Mean:
+    """Mean of some routes of a log; ``key`` names both."""
+    return mean_of_log(_log, _mask)
+
+
+@st.cache_resource(max_entries=64, show_spinner="Counting the network's costs")
+def static_macs(
+    config: str, image_size: tuple[int, int], convention: str, name: str, _activations: np.ndarray
+) -> int:
+    """MACs of a fixed route, which asks no gates, through a network of a configuration (JSON)."""
+    from routeviz.costs import macs
+    from routeviz.network import NetworkConfig, RoutingNetwork
+
+    net = RoutingNetwork(NetworkConfig.from_dict(json.loads(config) | {"fixed_gates": None})).eval()
+    return int(macs(net, _activations[None], image_size, convention=convention, with_gates=False)[0])
+
 
 
 def key_of(path: Path, stamp: Key) -> Key:

@@ -79,15 +79,19 @@ def lattice(
     title: str = "",
     path_notes: Mapping[str, Sequence[object]] | None = None,
     cell_notes: Mapping[str, Sequence[object]] | None = None,
+    bare: bool = False,
+    largest: float = 1.5,
 ) -> None:
     """Draw a route; a click or Enter on a cell or path sets ``selected`` (its short name) in the state of `key`.
 
     With `on_click` every click counts, also a second one on the same, and sets ``clicked`` while that is called. Paths
     that are ``forced``, (path,) bool, are marked. Threshold and moves are switched in the browser, without a word to
-    the server.
+    the server. A ``bare`` drawing has neither these controls nor a legend; none is drawn `largest` times its own size.
     """
     data = lattice_data(space, activations, forced=forced, path_notes=path_notes, cell_notes=cell_notes)
-    data |= {"selected": selected, "title": title, "clicks": on_click is not None}
+    data |= {"selected": selected, "title": title, "clicks": on_click is not None, "largest": largest}
+    if bare:
+        data |= {"controls": False, "legend": []}
     _lattice(key=key, data=data, on_selected_change=on_select or _nothing, on_clicked_change=on_click or _nothing)
 
 
@@ -103,10 +107,11 @@ def difference(
     on_select: Callable[[], None] | None = None,
     on_click: Callable[[], None] | None = None,
     title: str = "",
+    largest: float = 1.5,
 ) -> None:
     """Draw how two routes, or the means of two sets, differ: see `routeviz.space.svg.difference_data` and `lattice`."""
     data = difference_data(space, left, right, opens=opens, names=names)
-    data |= {"selected": selected, "title": title, "clicks": on_click is not None}
+    data |= {"selected": selected, "title": title, "clicks": on_click is not None, "largest": largest}
     _lattice(key=key, data=data, on_selected_change=on_select or _nothing, on_clicked_change=on_click or _nothing)
 
 

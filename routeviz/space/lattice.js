@@ -37,7 +37,7 @@ function build(host, data, old) {
   const svg = make("svg", { viewBox: `0 0 ${data.width} ${data.body}`, role: "group" }, scroll);
   // Below 24 px between layers marks touch: then the drawing scrolls sideways instead of shrinking further.
   svg.style.minWidth = `${Math.round((data.width * 24) / data.pitch)}px`;
-  svg.style.maxWidth = `${Math.round(data.width * 1.5)}px`;
+  svg.style.maxWidth = `${Math.round(data.width * (data.largest ?? 1.5))}px`;
   svg.style.fontSize = `${data.font}px`;
   view.svg = svg;
   for (const text of data.texts) make("text", { class: "soft", x: text.x, y: text.y, "text-anchor": text.anchor }, svg, text.text);
