@@ -1,6 +1,8 @@
 """What training runs came to: one Markdown row a run, from what the runs themselves wrote.
 
-    python analysis/runs_table.py data/checkpoints/*
+    python analysis/runs_table.py runs/*
+
+Without arguments the runs are those that come with routeviz.
 
 Columns: the budget (λ, μ), optimizer steps, hours of training, mIoU of the last evaluation over the whole dataset,
 expected cost as a share of the whole space's (what μ steers), and MACs an image (convention conv: multiply-adds of
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from routeviz.bundled import bundled_data
 from routeviz.training import read_config, read_metrics
 
 
@@ -51,9 +54,8 @@ def markdown(table: pd.DataFrame) -> str:
 
 
 if __name__ == "__main__":
-    runs = [Path(name) for name in sys.argv[1:]]
-    if not runs:
-        sys.exit("usage: python analysis/runs_table.py RUN [RUN ...]")
+    bundled = sorted(path.parent for path in bundled_data("checkpoints").glob("*/config.json"))
+    runs = [Path(name) for name in sys.argv[1:]] or bundled
     print(markdown(pd.DataFrame([row(run) for run in runs]).set_index("run")))
     for dataset in sorted({read_config(run).dataset for run in runs}):
         print(f"\nIoU % of each class of {dataset}:\n")

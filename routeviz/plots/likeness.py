@@ -38,15 +38,17 @@ def plot_similarity(logs: RouteLog | Mapping[str, RouteLog], *, by: str | Sequen
         How to group one log: see `route_similarity`.
     """
     table = route_similarity(logs, by=by)
-    names, n = list(table), len(table)
+    names, n, values = list(table), len(table), table.to_numpy()
     words = np.array([[f"{a} and {b}: {table.loc[a, b]:.3f}" for b in names] for a in names])
-    low = float(np.floor(np.nanmin(table.to_numpy(), initial=0.9) * 10) / 10)
+    # Whole hundredths around what there is: similarities lie close together, and the bar says how close.
+    low, high = np.floor(100 * np.nanmin(values, initial=1)) / 100, np.ceil(100 * np.nanmax(values, initial=0)) / 100
+    low, high = (float(low), float(high)) if low < high else (0.9, 1.0)
     ticks = tuple((at, plain(name, 16)) for at, name in enumerate(names))
     short = n <= 4 and max(map(len, names)) <= 10
     numbers = ticks if short else tuple((at, str(at + 1)) for at in range(n))
     if not short:
         ticks = tuple((at, f"{at + 1} {name}") for at, name in ticks)
-    grid = Grid(table.to_numpy(), "similarity", low, 1.0, n <= MOST_WRITTEN, words)
+    grid = Grid(values, "similarity", low, high, n <= MOST_WRITTEN, words)
     axes = Axis("", numbers), Axis("", ticks, (n - 0.5, -0.5))
     panel = Panel((grid,), "Weighted Jaccard similarity of routes", *axes, max(1.5, 0.5 + 0.2 * n), frame=False)
     return Sheet(((panel,),), data=table.rename_axis("group").reset_index())

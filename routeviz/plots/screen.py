@@ -190,8 +190,10 @@ def _(mark: Hover, place: tuple, unit: float) -> None:
 
 @_mark.register
 def _(mark: Rule, place: tuple, unit: float) -> None:
+    # The template makes shapes pale, and plotly leaves out a panel that has no trace yet.
     line = {"color": mark.colour, "dash": mark.dash, "width": 1.8}
-    place[0].add_vline(x=mark.x, line=line, row=place[1] or "all", col=place[2] or "all")
+    where = {"row": place[1] or "all", "col": place[2] or "all", "exclude_empty_subplots": False}
+    place[0].add_vline(x=mark.x, line=line, opacity=1, **where)
 
 
 @_mark.register
@@ -213,7 +215,7 @@ def _(mark: Note, place: tuple, unit: float) -> None:
 @_mark.register
 def _(mark: Box, place: tuple, unit: float) -> None:
     corners = {"x0": mark.x, "y0": mark.y, "x1": mark.x + mark.width, "y1": mark.y + mark.height}
-    style = {"line": {"color": SOFT, "width": 1}, "fillcolor": "rgba(0,0,0,0)"}
+    style = {"line": {"color": SOFT, "width": 1}, "fillcolor": "rgba(0,0,0,0)", "opacity": 1}
     place[0].add_shape(type="rect", **corners, **style, row=place[1], col=place[2])
 
 
