@@ -24,6 +24,7 @@ PAGES = (
     ("population", "Population", "scatter_plot"),
     ("compare", "Compare", "compare_arrows"),
     ("checkpoints", "Checkpoints", "show_chart"),
+    ("architectures", "Architectures", "account_tree"),
     ("what-if", "What if", "alt_route"),
     ("figures", "Figures", "photo_library"),
 )

@@ -17,14 +17,16 @@ import pandas as pd
 import streamlit as st
 
 from routeviz.dashboard import filters, pictures, running, runs
+from routeviz.dashboard.drawings import small
 from routeviz.dashboard.filters import Evidence
-from routeviz.dashboard.population import Population
 from routeviz.dashboard.means import Mean, mean_of_log
+from routeviz.dashboard.population import Population
 from routeviz.dashboard.settings import Settings
 from routeviz.dashboard.shelf import Item, find
 from routeviz.datasets import Sample, open_dataset
 from routeviz.plots import Sheet, render_figure
 from routeviz.routelog import RouteLog, load_log
+from routeviz.space import RoutingSpace, architectures
 
 if TYPE_CHECKING:
     from routeviz.costs import CostTable
@@ -88,6 +90,30 @@ def nearest(digest: str, metric: str, _log: RouteLog) -> pd.DataFrame:
     from routeviz.stats import nearest_architecture
 
     return nearest_architecture(_log, metric=metric)
+
+
+@st.cache_resource(max_entries=16, show_spinner="Counting the architectures' costs")
+def architecture_costs(config: str, image_size: tuple[int, int], convention: str) -> pd.DataFrame:
+    """MACs and parameters of the static architectures that fit a network of a configuration (JSON), by their keys."""
+    from routeviz.costs import macs, parameters
+    from routeviz.network import NetworkConfig, RoutingNetwork
+
+    net = RoutingNetwork(NetworkConfig.from_dict(json.loads(config) | {"fixed_gates": None})).eval()
+    routes = architectures(net.space)
+    values = np.array([route.activations for route in routes.values()])
+    return pd.DataFrame(
+        {
+            "macs": macs(net, values, image_size, convention=convention, with_gates=False),
+            "parameters": [parameters(net, route) for route in routes.values()],
+        },
+        index=list(routes),
+    )
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def architecture_drawings(digest: str, theme: str, _space: RoutingSpace) -> dict[str, str]:
+    """Each static architecture in a space as a small picture, a data URI, by its key."""
+    return {name: small(route, theme=theme) for name, route in architectures(_space).items()}
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -191,6 +217,24 @@ def image_macs(image: Key, convention: str, _net: RoutingNetwork, _gates: np.nda
     return int(macs(_net, _gates[None], _size, convention=convention)[0])
 
 
+@st.cache_resource(max_entries=64, show_spinner=False)
+def mean_route(key: Key, _log: RouteLog, _mask: np.ndarray) -> Mean:
+    """Mean of some routes of a log; ``key`` names both."""
+    return mean_of_log(_log, _mask)
+
+
+@st.cache_resource(max_entries=64, show_spinner="Counting the network's costs")
+def static_macs(
+    config: str, image_size: tuple[int, int], convention: str, name: str, _activations: np.ndarray
+) -> int:
+    """MACs of a fixed route, which asks no gates, through a network of a configuration (JSON)."""
+    from routeviz.costs import macs
+    from routeviz.network import NetworkConfig, RoutingNetwork
+
+    net = RoutingNetwork(NetworkConfig.from_dict(json.loads(config) | {"fixed_gates": None})).eval()
+    return int(macs(net, _activations[None], image_size, convention=convention, with_gates=False)[0])
+
+
 @st.cache_resource(max_entries=16, show_spinner="Counting the network's costs")
 def costs(config: str, image_size: tuple[int, int], convention: str) -> CostTable:
     """Cost table of a network configuration (JSON); weights make no difference to it."""
@@ -216,24 +260,6 @@ def training_run(folder: str, stamp: Key) -> runs.Run:
 def routes_along(image: Key, how: running.How, _checkpoints: Sequence[Path], _image: np.ndarray) -> runs.Routes:
     """Routes of one image along a training; ``image`` names the checkpoints, the dataset and the position."""
     return runs.routes(_checkpoints, _image, how)
-
-@st.cache_resource(max_entries=64, show_spinner=False)
-def mean_route(key: Key, _log: RouteLog, _mask: np.ndarray) -> Mean:
-    """Mean of some routes of a log; ``key`` names both."""
-    return mean_of_log(_log, _mask)
-
-
-@st.cache_resource(max_entries=64, show_spinner="Counting the network's costs")
-def static_macs(
-    config: str, image_size: tuple[int, int], convention: str, name: str, _activations: np.ndarray
-) -> int:
-    """MACs of a fixed route, which asks no gates, through a network of a configuration (JSON)."""
-    from routeviz.costs import macs
-    from routeviz.network import NetworkConfig, RoutingNetwork
-
-    net = RoutingNetwork(NetworkConfig.from_dict(json.loads(config) | {"fixed_gates": None})).eval()
-    return int(macs(net, _activations[None], image_size, convention=convention, with_gates=False)[0])
-
 
 
 def key_of(path: Path, stamp: Key) -> Key:

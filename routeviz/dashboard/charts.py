@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -58,7 +58,13 @@ def _component(name: str) -> Callable[..., Any]:
     return st.components.v2.component(f"routeviz_{name}", js=script, css=_css())
 
 
-_grid, _bars, _places = (_component(name) for name in ("grid", "bars", "places"))
+_grid, _bars, _places, _counts = (_component(name) for name in ("grid", "bars", "places", "counts"))
+_drawings = st.components.v2.component(
+    "routeviz_drawings",
+    js=text_of("routeviz.dashboard", "gallery.js"),
+    css=text_of("routeviz.dashboard", "panels.css")
+    + ".gallery { grid-template-columns: repeat(auto-fill, minmax(216px, 1fr)); } .gallery img { aspect-ratio: 3.7; }",
+)
 _lattice = st.components.v2.component(
     "routeviz_usage",
     js=text_of("routeviz.space", "lattice.js"),
@@ -355,6 +361,24 @@ def places(
         "title": title,
     }
     _places(key=key, data=data, on_region_change=on_region, on_opened_change=on_open, on_group_change=on_group)
+
+
+def counts(rows: Sequence[Mapping[str, Any]], *, chosen: str, key: str, on_choose: Callable[[], None]) -> None:
+    """Draw a bar for each kind; a click on one sets ``chosen``, its name, while `on_choose` is called.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        ``name``, ``text``, ``count``, ``value`` (the count in words) and ``hint``.
+    chosen : str
+        Name of the one that is marked.
+    """
+    _counts(key=key, data={"rows": list(rows), "chosen": chosen}, on_chosen_change=on_choose)
+
+
+def drawings(pictures: Sequence[Mapping[str, str]], *, key: str, chosen: str, on_choose: Callable[[], None]) -> None:
+    """Show wide pictures as `components.gallery` shows photos; a click sets ``chosen`` in the state of `key`."""
+    _drawings(key=key, data={"pictures": list(pictures), "chosen": chosen}, on_chosen_change=on_choose)
 
 
 def _ends(values: np.ndarray) -> tuple[float, float]:
