@@ -14,6 +14,8 @@ COMMANDS = {
     "train": "Train a routing network, with or without a budget.",
     "trace": "Record the routes that a dataset's images take through a checkpoint.",
     "stats": "Summarise a route log: usage of cells and paths, diversity, costs.",
+    "scale": "Ask whether routes follow the scale of what images show, against chance.",
+    "drift": "Follow the routes of the same images over all checkpoints of a run.",
     "costs": "Count a checkpoint's MACs, in three conventions side by side.",
     "compare": "Set networks side by side: accuracy, MACs, parameters, and what was published.",
     "common": "Cut the network that most images share out of a log, and keep it as a checkpoint.",

@@ -100,6 +100,19 @@ def path_correlation(log: RouteLog, *, facts: Sequence[str] | None = None, **set
     return table.join(where, on="value")
 
 
+def neighbour_likeness(log: RouteLog, *, facts: Sequence[str] | None = None) -> float:
+    """Measure how alike neighbouring images are in the scale of their objects.
+
+    Returns
+    -------
+    float
+        Rank correlation of each image's fact with the next image's, the largest over the facts of `path_correlation`.
+        Near 0 where images are independent; near 1 for frames of a film, whose p-values need ``sequence=True``.
+    """
+    ranks = unit_ranks(_facts(log, facts).dropna().to_numpy(np.float64).T)
+    return float(max((one[:-1] @ one[1:] for one in ranks), default=0))
+
+
 def correlation_verdict(table: pd.DataFrame) -> str:
     """Say in one sentence what a table of `path_correlation` or `route_correlation` shows, no effect included."""
     if table.empty:

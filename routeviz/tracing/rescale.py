@@ -27,6 +27,8 @@ class Rescaled:
         Its label, where it has one, is resized too (nearest pixel), so that facts of objects are those of each size.
     factors : sequence of float
         Of height and width, each above 0; what comes out is rounded to whole pixels.
+    resize : (height, width), optional
+        Size that factor 1 stands for; by default the sample's own.
     class_names, ignore_index
         As those of the dataset that the sample is from.
 
@@ -43,26 +45,28 @@ class Rescaled:
         sample: Sample,
         factors: Sequence[float] = SIZE_FACTORS,
         *,
+        resize: tuple[int, int] | None = None,
         class_names: Sequence[str] = (),
         ignore_index: int | None = None,
     ) -> None:
         ordered = sorted(float(factor) for factor in factors)
         if not ordered or not ordered[0] > 0 or len(set(ordered)) < len(ordered) or not np.isfinite(ordered[-1]):
             raise InputError(f"factors {', '.join(f'{f:g}' for f in ordered) or 'none'}; give different ones above 0")
-        if min(round(side * ordered[0]) for side in sample.image.shape[:2]) < 1:
+        self.size = tuple(resize or sample.image.shape[:2])
+        if min(self.size) * ordered[0] < 1:
             raise InputError(f"factor {ordered[0]:g} leaves nothing of image {sample.id}; give larger factors")
         self.sample, self.factors = sample, tuple(ordered)
         self.class_names, self.ignore_index = tuple(class_names), ignore_index
         self.ids = [f"{sample.id} x{factor:.6g}" for factor in ordered]
         self.split = None
-        self.options = {"image": sample.id, "factors": list(ordered)}
+        self.options = {"image": sample.id, "size": list(self.size), "factors": ordered}
 
     def __len__(self) -> int:
         return len(self.factors)
 
     def __getitem__(self, index: int) -> Sample:
         factor, sample = self.factors[index], self.sample
-        height, width = (round(side * factor) for side in sample.image.shape[:2])
+        height, width = (round(side * factor) for side in self.size)
         image = Image.fromarray(sample.image).resize((width, height), Image.Resampling.BILINEAR)
         label = sample.label
         if label is not None:
@@ -80,6 +84,7 @@ def trace_rescaled(
     sample: Sample,
     factors: Sequence[float] = SIZE_FACTORS,
     *,
+    resize: tuple[int, int] | None = None,
     class_names: Sequence[str] = (),
     ignore_index: int | None = None,
     **settings: Any,
@@ -91,7 +96,7 @@ def trace_rescaled(
     net : RoutingNetwork
     sample : Sample
         From a dataset; ``Sample(image, None, "name", "")`` for any image.
-    factors, class_names, ignore_index
+    factors, resize, class_names, ignore_index
         As for `Rescaled`.
     **settings
         out, route and progress, as for `routeviz.trace`.
@@ -102,5 +107,5 @@ def trace_rescaled(
         One row a size, smallest first, with a column ``factor``; `routeviz.stats.rescaled_routes` and
         `routeviz.stats.rescaled_paths` describe it.
     """
-    images = Rescaled(sample, factors, class_names=class_names, ignore_index=ignore_index)
+    images = Rescaled(sample, factors, resize=resize, class_names=class_names, ignore_index=ignore_index)
     return trace(net, images, batch_size=1, workers=0, **settings)

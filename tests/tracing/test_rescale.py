@@ -42,7 +42,15 @@ def test_an_image_without_a_label_will_do(net):
     log = trace_rescaled(net, sample, (1, 1.5))
     assert "miou" not in log.columns
     assert log.images["height"].tolist() == [40, 60]
-    assert log.source["dataset"]["options"] == {"image": "grey", "factors": [1.0, 1.5]}
+    assert log.source["dataset"]["options"] == {"image": "grey", "size": [40, 50], "factors": [1.0, 1.5]}
+
+
+def test_factor_1_can_stand_for_another_size(net, pictures):
+    sample = pictures(1)[0]
+    log = trace_rescaled(net, sample, (0.5, 1), resize=(64, 96))
+    assert log.images[["height", "width"]].to_numpy().tolist() == [[32, 48], [64, 96]]
+    # Straight from the image as it is, not from a copy at half the size.
+    np.testing.assert_array_equal(Rescaled(sample, (1,), resize=(32, 64))[0].image, sample.image)
 
 
 @pytest.mark.parametrize(
