@@ -72,13 +72,28 @@ if TYPE_CHECKING:
     from routeviz.space import open_paths as open_paths
     from routeviz.space import route_distance as route_distance
     from routeviz.stats import architecture_counts as architecture_counts
+    from routeviz.stats import collapses as collapses
     from routeviz.stats import common_network as common_network
     from routeviz.stats import common_sweep as common_sweep
     from routeviz.stats import compare_networks as compare_networks
+    from routeviz.stats import correlate as correlate
+    from routeviz.stats import drift as drift
+    from routeviz.stats import image_groups as image_groups
+    from routeviz.stats import mutual_information as mutual_information
     from routeviz.stats import nearest_architecture as nearest_architecture
     from routeviz.stats import overlap as overlap
+    from routeviz.stats import path_correlation as path_correlation
+    from routeviz.stats import path_courses as path_courses
+    from routeviz.stats import path_events as path_events
+    from routeviz.stats import predict_groups as predict_groups
+    from routeviz.stats import rescaled_paths as rescaled_paths
+    from routeviz.stats import rescaled_routes as rescaled_routes
+    from routeviz.stats import route_correlation as route_correlation
     from routeviz.stats import route_distances as route_distances
+    from routeviz.stats import route_measures as route_measures
+    from routeviz.stats import summary as summary
     from routeviz.tracing import trace as trace
+    from routeviz.tracing import trace_rescaled as trace_rescaled
 
 __version__ = "0.1.0"
 
@@ -136,14 +151,28 @@ _ROOMS = {
     ),
     "stats": (
         "architecture_counts",
+        "collapses",
         "common_network",
         "common_sweep",
         "compare_networks",
+        "correlate",
+        "drift",
+        "image_groups",
+        "mutual_information",
         "nearest_architecture",
         "overlap",
+        "path_correlation",
+        "path_courses",
+        "path_events",
+        "predict_groups",
+        "rescaled_paths",
+        "rescaled_routes",
+        "route_correlation",
         "route_distances",
+        "route_measures",
+        "summary",
     ),
-    "tracing": ("trace",),
+    "tracing": ("trace", "trace_rescaled"),
     "training": (),
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
