@@ -80,7 +80,7 @@ def command(
         notes = table.notes.map("; ".join)
         text = table.assign(notes=notes, convention=convention, image_size=f"{size[0]}x{size[1]}").to_csv(index=False)
     else:
-        text = _text(table, style, size, convention)
+        text = table_in(style, table, size, convention)
     if out:
         out.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
         click.echo(f"wrote {out}: {len(table)} networks")
@@ -129,32 +129,65 @@ def _json(table: pd.DataFrame, described: dict[str, object]) -> str:
     return json.dumps(described | {"networks": json.loads(table.to_json(orient="records"))}, indent=2)
 
 
-def _text(table: pd.DataFrame, style: str, size: tuple[int, int], convention: str) -> str:
-    """The table as a reader wants it; a network's notes are told by their numbers."""
-    largest = table[["macs_max", "macs_avg"]].max().max()
-    unit, letter = (1e9, "G") if largest >= 1e9 else (1e6, "M")
+def table_in(style: str, table: pd.DataFrame, size: tuple[int, int], convention: str) -> str:
+    """The table as a reader wants it; a network's notes are told by their numbers.
+
+    A terminal is too narrow for the published figures beside ours: there they follow as a table of their own.
+    """
     notes = list(dict.fromkeys(note for own in table.notes for note in own))
-    published = table.published_by.notna().any()
-    macs = f"MACs avg, {letter}"
-    header = ["network", "dynamic", "mIoU, %", macs, "max", "min", "parameters, M"]
-    header += ["published mIoU", "Δ", f"MACs, {letter}", "Δ", "parameters, M", "Δ"] if published else []
-    header += ["notes"] if notes else []
+    what = f"MACs for images of {size[0]}x{size[1]}, convention {convention}"
+    unit = (1e9, "G") if table[["macs_max", "macs_avg"]].max().max() >= 1e9 else (1e6, "M")
+    header, rows = _ours(table, *unit)
+    theirs = table[table.published_by.notna()]
+    if notes:
+        header.append("notes")
+        for row, own in zip(rows, table.notes, strict=True):
+            row.append(", ".join(str(notes.index(note) + 1) for note in own))
+    align = "<<" + ">" * 5 + "<" * bool(notes)
+    if theirs.empty:
+        text = table_text(header, rows, style, align=align, notes=notes)
+    elif style == "terminal":
+        below, figures = _published(theirs, *unit)
+        figures = [[name, by, *row] for name, by, row in zip(theirs.network, theirs.published_by, figures, strict=True)]
+        first = table_text(header, rows, style, align=align)
+        second = table_text(["network", "published by", *below], figures, style, align="<<" + ">" * 6, notes=notes)
+        text = f"{first}\n\nPublished, and ours less theirs\n\n{second}"
+    else:
+        beside, figures = _published(table, *unit)
+        header = [*header[:7], *beside, *header[7:]]
+        rows = [[*row[:7], *more, *row[7:]] for row, more in zip(rows, figures, strict=True)]
+        text = table_text(header, rows, style, align=align[:7] + ">" * 6 + align[7:], notes=notes)
+    return f"% {what}\n{text}" if style == "latex" else f"{what}\n\n{text}"
+
+
+def _ours(table: pd.DataFrame, unit: float, letter: str) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of what is known of the networks themselves."""
+    header = ["network", "dynamic", "mIoU, %", f"MACs avg, {letter}", "max", "min", "parameters, M"]
+    rows = [
+        [
+            row["network"],
+            "yes" if row["dynamic"] else "no",
+            _number(row["miou"], 0.01, 1),
+            *(_number(row[name], unit, 3) for name in ("macs_avg", "macs_max", "macs_min")),
+            _number(row["parameters"], 1e6, 3),
+        ]
+        for row in table.to_dict("records")
+    ]
+    return header, rows
+
+
+def _published(table: pd.DataFrame, unit: float, letter: str) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of the published figures and the differences from them."""
+    header = ["mIoU, %", "Δ", f"MACs, {letter}", "Δ", "parameters, M", "Δ"]
     rows = []
     for row in table.to_dict("records"):
-        texts = [row["network"], "yes" if row["dynamic"] else "no", _number(row["miou"], 0.01, 1)]
-        texts += [_number(row[name], unit, 3) for name in ("macs_avg", "macs_max", "macs_min")]
-        texts.append(_number(row["parameters"], 1e6, 3))
-        if published:
-            for what, divisor, digits in (("miou", 0.01, 1), ("macs", unit, 3), ("parameters", 1e6, 3)):
-                texts.append(_as_published(row[f"published_{what}"], divisor))
-                texts.append(_number(row[f"{what}_difference"], divisor, digits, sign=True))
-        if notes:
-            texts.append(", ".join(str(notes.index(note) + 1) for note in row["notes"]))
+        texts = []
+        for what, divisor in (("miou", 0.01), ("macs", unit), ("parameters", 1e6)):
+            texts.append(_as_published(row[f"published_{what}"], divisor))
+            digits = len(texts[-1].partition(".")[2])
+            texts.append(_number(row[f"{what}_difference"], divisor, digits, sign=True))
         rows.append(texts)
-    align = "<<" + ">" * (len(header) - 2 - bool(notes)) + "<" * bool(notes)
-    what = f"MACs for images of {size[0]}x{size[1]}, convention {convention}"
-    text = table_text(header, rows, style, align=align, notes=notes)
-    return f"% {what}\n{text}" if style == "latex" else f"{what}\n\n{text}"
+    return [f"published {header[0]}", *header[1:]], rows
 
 
 def _number(value: float | None, unit: float, digits: int, *, sign: bool = False) -> str:
@@ -165,6 +198,6 @@ def _number(value: float | None, unit: float, digits: int, *, sign: bool = False
 
 
 def _as_published(value: float | None, unit: float) -> str:
-    """With the decimals that it was published with, one at least."""
-    whole, _, decimals = _number(value, unit, 3).partition(".")
-    return f"{whole}.{decimals[0]}{decimals[1:].rstrip('0')}" if decimals else whole
+    """With one decimal, or with three where it was published so."""
+    text = _number(value, unit, 3)
+    return text.removesuffix("00")

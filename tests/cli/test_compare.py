@@ -1,16 +1,19 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from routeviz.cli.compare import table_in
 from routeviz.costs import macs
 from routeviz.network import NetworkConfig, RoutingNetwork, export_released, fixed_network, save_checkpoint
 from routeviz.routelog import RouteLog
 from routeviz.space import architectures
+from routeviz.stats import NetworkFacts, compare_networks
 from routeviz.training import TrainConfig
 
 SIZE = (32, 64)
@@ -148,6 +151,41 @@ def test_formats(routeviz, shelf, tmp_path):
     result = routeviz(*inputs, "--format", "latex", "--out", tmp_path / "table.tex")
     assert result.stdout == f"wrote {tmp_path / 'table.tex'}: 2 networks\n"
     assert (tmp_path / "table.tex").read_text() == latex
+
+
+@pytest.fixture
+def paper_table():
+    paper = {"layers": 16, "width": 64, "num_classes": 19}
+    unet = NetworkFacts(
+        name="U-Net", dynamic=False, parameters=2_527_000, macs_avg=26.1e9, macs_max=26_050_000_000, macs_min=1,
+        published="unet", cell_macs=1.17e9, **paper,
+    )  # fmt: skip
+    whole = replace(unet, name="whole", dynamic=True, macs_avg=102.2701e9, published="all-open-small-gate")
+    mine = replace(unet, name="mine", published="", miou=0.5)
+    return compare_networks([unet, whole, mine], image_size=(1024, 2048), convention="released")
+
+
+def test_published_figures_follow_in_a_terminal(paper_table):
+    ours, theirs = table_in("terminal", paper_table, (1024, 2048), "released").split("Published, and ours less theirs")
+    assert max(map(len, ours.splitlines())) <= 100
+    rows = [line.split() for line in theirs.splitlines() if line.startswith(("U-Net", "whole", "mine"))]
+    assert [row[0] for row in rows] == ["U-Net", "whole"]
+    # With as many decimals as were published.
+    assert rows[0][-6:] == ["71.6", "·", "53.9", "−27.8", "6.1", "−3.6"]
+    assert rows[1][-6:] == ["·", "·", "102.270", "0.000", "17.785", "−15.258"]
+    assert "about 24 open cells more, at 1.17 G each" in " ".join(theirs.split())
+
+
+@pytest.mark.parametrize("style", ["markdown", "latex"])
+def test_published_figures_stand_beside_ours_on_paper(paper_table, style):
+    text = table_in(style, paper_table, (1024, 2048), "released")
+    bare = [line.removeprefix("| ").removesuffix(" |").removesuffix(r" \\") for line in text.splitlines()]
+    between = " | " if style == "markdown" else " & "
+    cells = [line.split(between) for line in bare if line.startswith(("U-Net", "whole", "mine"))]
+    assert [len(row) for row in cells] == [14, 14, 14]
+    assert cells[0][9] == "53.9"
+    assert cells[2][7:13] == [{"markdown": "·", "latex": "--"}[style]] * 6
+    assert cells[2][2] == "50.0"
 
 
 def test_bad_input_ends_in_one_line(routeviz, shelf, tmp_path):
