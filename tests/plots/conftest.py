@@ -16,15 +16,24 @@ STRANGE = "<b>$x_{1}$ & дорога %{y}</b>"
 
 @pytest.fixture
 def make_log():
-    """Random routes as a network logs them: NaN where unreached; or all closed, in a space of some layers."""
+    """Random routes as a network logs them: NaN where unreached; or all closed; or nothing but one cell reached."""
 
     def make(
-        images: int = 12, *, layers: int = 4, closed: bool = False, seed: int = 0, strange: bool = False
+        images: int = 12,
+        *,
+        layers: int = 4,
+        closed: bool = False,
+        starving: bool = False,
+        seed: int = 0,
+        strange: bool = False,
     ) -> RouteLog:
         space = lattice_space(layers, 4)
         rng = np.random.default_rng(seed)
         shape = images, space.n_paths
         gates = np.where(rng.random(shape) < (1 if closed else 0.4), 0, rng.random(shape)).astype(np.float32)
+        if starving:
+            gates[:, [move != "keep" for move in space.moves]] = 0
+            gates[:, space.paths_from(0)] = 0
         gates[(cell_states(space, gates).state == 0)[:, space.source]] = np.nan
         assert images < 12 or np.isnan(gates).any()
         names = [f"{STRANGE} {index}" if strange else f"image {index}" for index in range(images)]

@@ -10,7 +10,7 @@ from routeviz import plots
 from routeviz.errors import InputError
 from routeviz.plots.expense import front
 from routeviz.plots.labels import needs_leader, place_labels
-from routeviz.plots.sheet import Bars, Dots, Grid, Line, Rule
+from routeviz.plots.sheet import Bars, Dots, Grid, Line, Panel, Rule, Sheet
 from routeviz.plots.style import RAMP, plain
 from routeviz.plots.usage import BINS, activation_shares
 from routeviz.routelog import RouteLog
@@ -133,6 +133,55 @@ def test_a_budget_shows_what_it_constrains_and_what_is_paid():
     assert only.name == "real"
     with pytest.raises(InputError, match="no evaluation"):
         plots.plot_training_budget([{"kind": "step", "step": 1}])
+
+
+def test_groups_are_a_column_or_labels_of_ones_own(small):
+    by_column = plots.group_routes(small, by="scale_class")
+    assert list(by_column) == ["large (1 image)", "small (2 images)"]
+    own = plots.group_routes(small, by=["x", None, "x"])
+    assert list(own) == ["x (2 images)"]
+    assert plots.route_similarity(small, by=[1, 1, 2]).columns.tolist() == ["1", "2"]
+    with pytest.raises(InputError, match="2 labels for 3 images"):
+        plots.group_routes(small, by=["x", "y"])
+
+
+def test_scales_are_the_datasets_own_or_thirds_by_small_objects(small):
+    assert plots.scale_groups(small).tolist() == ["small", "small", "large"]
+    facts = pd.DataFrame({"id": list("abc"), "objects_share_small": [0.1, 0.9, 0.5]})
+    assert plots.scale_groups(RouteLog(small.gates, facts, small.space)).tolist() == ["large", "small", "mixed"]
+    equal = facts.assign(objects_share_small=0.2)
+    assert set(plots.scale_groups(RouteLog(small.gates, equal, small.space))) == {"mixed"}
+    with pytest.raises(InputError, match="scale"):
+        plots.scale_groups(RouteLog(small.gates, facts[["id"]], small.space))
+
+
+def test_the_numbers_of_a_figure_are_a_table(small):
+    route = plots.plot_route.describe(small.route(1)).table()
+    np.testing.assert_allclose(route.activation, small.gates[1])
+    assert route.open.tolist() == small.route(1).open.tolist()
+    macs = plots.plot_macs.describe(small, marks={"U-Net": 5e6}).table()
+    assert macs.macs.tolist() == [4e6, 6e6, 8e6, 5e6]
+    assert macs.id.tolist() == ["a", "b", "c", "U-Net"]
+    assert plots.plot_usage.describe(small).table().open.tolist()[0] == pytest.approx(2 / 3)
+    both = plots.plot_route_differences.describe(small).table()
+    assert [name for name in both if "image" in name] == ["large (1 image)", "small (2 images)"]
+
+
+def test_marks_without_data_give_a_row_for_each_point(small):
+    line = {"kind": "evaluation", "step": 3, "macs": {"released": {"avg": 2e9}}, "expected_macs": 1e9}
+    table = plots.plot_training_budget.describe([line, line | {"step": 4}]).table()
+    assert table[["mark", "name", "x", "y"]].to_numpy().tolist() == [
+        ["line", "real", 3, 2],
+        ["line", "real", 4, 2],
+        ["line", "expected", 3, 1],
+        ["line", "expected", 4, 1],
+    ]
+    shares = plots.plot_activations.describe(small).table()
+    assert len(shares) == (BINS + 1) * 3
+    np.testing.assert_allclose(shares.groupby("x").value.sum(), 1)
+    bars = Sheet(((Panel((Bars(np.array([0.0, 1, 3]), np.array([5, 7]), "red"),)),),)).table()
+    assert bars[["x", "width", "y"]].to_numpy().tolist() == [[0, 1, 5], [1, 2, 7]]
+    assert Sheet(((Panel(()),),)).table().empty
 
 
 def test_labels_of_crowded_points_stand_apart():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 
 import matplotlib as mpl
@@ -12,6 +14,7 @@ import pytest
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.text import Text
+from PIL import Image
 
 from routeviz import plots
 from routeviz.errors import InputError
@@ -60,6 +63,7 @@ LOGS = {
     "many": {},
     "one image": {"images": 1},
     "all closed": {"closed": True},
+    "hardly a cell reached": {"starving": True},
     "strange names": {"strange": True},
 }
 
@@ -99,9 +103,23 @@ def test_no_label_covers_another_or_leaves_the_paper(name, case, make_log):
     assert_legible(axes)
 
 
+@pytest.mark.parametrize("name", FIGURES)
+def test_thirty_three_layers_fit(name, make_log):
+    assert_legible(FIGURES[name](make_log(3, layers=33), "deep"))
+
+
 @pytest.mark.parametrize("name", ["space", "route", "usage", "training_activations"])
 def test_thirty_three_layers_fit_a_column(name, make_log):
     assert_legible(FIGURES[name](make_log(3, layers=33), "deep", width="column"))
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_thirty_three_layers_fit_the_screen(name, make_log):
+    figure = FIGURES[name](make_log(3, layers=33), "deep", backend="screen")
+    assert figure.layout.width <= 1100
+    for axis in figure.select_xaxes():
+        share = axis.domain[1] - axis.domain[0]
+        assert sum(len(text) + 1 for text in axis.ticktext or ()) * 7 < share * figure.layout.width
 
 
 @pytest.mark.parametrize("case", LOGS)
@@ -161,6 +179,31 @@ def test_files_hold_their_fonts(tmp_path, make_log):
     assert png.read_bytes()[:4] == b"\x89PNG"
     with pytest.raises(InputError, match="unknown format 'bmp'"):
         plots.save_figure(ax, tmp_path / "space", formats=["bmp"])
+
+
+def test_a_figure_is_drawn_off_the_main_thread_and_leaves_nothing_open(make_log):
+    sheet = plots.plot_usage.describe(make_log())
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(lambda _: plots.render_figure(sheet, formats=("svg", "png"), width="text"), range(2))
+    assert one == other
+    assert list(one) == ["svg", "png"]
+    assert plt.get_fignums() == []
+    with pytest.raises(InputError, match="unknown format 'bmp'"):
+        plots.render_figure(sheet, formats="bmp")
+
+
+def test_a_file_says_where_it_is_from(make_log):
+    files = plots.render_figure(plots.plot_space.describe(make_log(1).space), about="log <b>$x$\n道")
+    assert Image.open(io.BytesIO(files["png"])).text["Description"] == "log <b>$x$ 道"
+    assert "log &lt;b&gt;$x$ 道" in files["svg"].decode()
+    assert b"/Subject" in files["pdf"]
+
+
+def test_a_rule_is_on_the_screen_in_every_panel_that_has_it(make_log):
+    figure = plots.plot_macs(make_log(), marks={"U-Net": 2e8}, backend="screen")
+    rules = [shape for shape in figure.layout.shapes if shape.type == "line"]
+    assert [rule.xref for rule in rules] == ["x", "x", "x", "x2"]
+    assert all(rule.opacity == 1 for rule in rules)
 
 
 def test_a_page_needs_no_network(tmp_path, make_log):
