@@ -15,6 +15,7 @@ from routeviz.stats.nearest import (
     route_distances,
 )
 from routeviz.stats.published import PUBLISHED, Published, published_figures
+from routeviz.stats.rescaled import rescaled_paths, rescaled_routes, rescaled_verdict
 from routeviz.stats.scale import (
     FEATURES,
     SCALE_FACTS,
@@ -23,9 +24,6 @@ from routeviz.stats.scale import (
     neighbour_likeness,
     path_correlation,
     predict_groups,
-    rescaled_paths,
-    rescaled_routes,
-    rescaled_verdict,
     route_correlation,
     route_measures,
 )

@@ -68,8 +68,12 @@ def correlate(
             f"{permutations} permutations, {resamples} resamples, confidence {confidence}; "
             "give at least 1, at least 0, and a share between 0 and 1"
         )
-    rng = np.random.default_rng(seed)
-    rows = _complete(values, facts, rng, sequence)
+    complete = values.notna().to_numpy().all(axis=1) & facts.notna().to_numpy().all(axis=1)
+    rows, rng = looked_at(complete, sequence=sequence, seed=seed), np.random.default_rng(seed)
+    if len(rows) < LEAST_IMAGES:
+        raise InputError(
+            f"{len(rows)} images have {', '.join(map(str, facts))}; a correlation needs {LEAST_IMAGES} or more"
+        )
     names, arrays = [], []
     for table in (facts, values):
         array = table.to_numpy(np.float64)[rows].T  # (column, image)
@@ -91,17 +95,24 @@ def correlate(
     )
 
 
-def _complete(values: pd.DataFrame, facts: pd.DataFrame, rng: np.random.Generator, sequence: bool) -> np.ndarray:
-    """Positions of the images to look at: those that lack nothing, and of too many a sample."""
-    rows = np.flatnonzero(values.notna().to_numpy().all(axis=1) & facts.notna().to_numpy().all(axis=1))
-    if len(rows) < LEAST_IMAGES:
-        raise InputError(
-            f"{len(rows)} of {len(values)} images have {', '.join(map(str, facts))}; "
-            f"a correlation needs {LEAST_IMAGES} or more"
-        )
+def looked_at(complete: np.ndarray, *, sequence: bool = False, seed: int = 0) -> np.ndarray:
+    """Positions of the images that `correlate` looks at.
+
+    Parameters
+    ----------
+    complete : ndarray, (image,) bool
+        Whether an image lacks nothing.
+    sequence, seed
+        As for `correlate`.
+
+    Returns
+    -------
+    ndarray, (at most `MOST_IMAGES`,)
+    """
+    rows = np.flatnonzero(complete)
     if len(rows) <= MOST_IMAGES:
         return rows
-    return rows[:MOST_IMAGES] if sequence else np.sort(rng.choice(rows, MOST_IMAGES, replace=False))
+    return rows[:MOST_IMAGES] if sequence else np.sort(np.random.default_rng(seed).choice(rows, MOST_IMAGES, False))
 
 
 def unit_ranks(table: np.ndarray) -> np.ndarray:

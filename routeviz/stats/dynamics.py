@@ -19,7 +19,7 @@ PRESENCE = "objects_count_"
 MEDIAN_AREA = "objects_median_area"
 SCALE_CLASS = "scale_class"
 
-MOST_IMAGES = 10_000
+MOST_IMAGES = 5_000
 """Images that mutual information is counted from; of more, a seeded sample."""
 
 

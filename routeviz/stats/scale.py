@@ -1,8 +1,8 @@
-"""Does the route follow the scale of what the image shows? Correlations, prediction, and one image at many sizes."""
+"""Does the route follow the scale of what images show? Correlations with it, and its prediction, against chance."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,8 @@ from sklearn.preprocessing import StandardScaler
 
 from routeviz.errors import InputError
 from routeviz.routelog import RouteLog
-from routeviz.space import OPEN_THRESHOLD, open_paths, route_distance
-from routeviz.stats.correlation import correlate, unit_ranks
+from routeviz.space import open_paths
+from routeviz.stats.correlation import correlate, looked_at, unit_ranks
 
 SCALE_FACTS = (
     "objects_median_area",
@@ -30,9 +30,6 @@ SCALE_FACTS = (
 
 LEVEL = 0.05
 """A corrected p-value below this is called an effect."""
-
-CLEAR = 0.7
-"""A rank correlation over the sizes of one image is called a direction from here on."""
 
 FEATURES = ("activation", "open")
 
@@ -53,7 +50,7 @@ def route_measures(log: RouteLog) -> pd.DataFrame:
         One row an image: ``mean scale``, of the cells that open paths lead to, weighted by activation (0 is the finest;
         NaN where nothing is open); ``open paths``, their number; and, where the log has them, ``MACs (conv)``.
     """
-    weight = _activations(log)
+    weight = activations(log)
     total = weight.sum(axis=1)
     coarse = weight @ log.space.paths.target_scale.to_numpy(np.float64)
     table = pd.DataFrame(
@@ -67,7 +64,8 @@ def route_measures(log: RouteLog) -> pd.DataFrame:
 
 def route_correlation(log: RouteLog, *, facts: Sequence[str] | None = None, **settings: Any) -> pd.DataFrame:
     """Correlate measures of the whole route with the scale of objects: as `path_correlation`, for `route_measures`."""
-    return correlate(route_measures(log), _facts(log, facts), **settings)
+    log, known = _looked_at(log, facts, settings)
+    return correlate(route_measures(log), known, **settings)
 
 
 def path_correlation(log: RouteLog, *, facts: Sequence[str] | None = None, **settings: Any) -> pd.DataFrame:
@@ -94,8 +92,8 @@ def path_correlation(log: RouteLog, *, facts: Sequence[str] | None = None, **set
     InputError
         If the log has no such column, or too few images have the facts.
     """
-    activations = pd.DataFrame(_activations(log), columns=list(log.space.path_names))
-    table = correlate(activations, _facts(log, facts), **settings)
+    log, known = _looked_at(log, facts, settings)
+    table = correlate(pd.DataFrame(activations(log), columns=list(log.space.path_names)), known, **settings)
     where = log.space.paths[["layer", "scale", "move"]].set_axis(log.space.path_names)
     return table.join(where, on="value")
 
@@ -126,9 +124,10 @@ def correlation_verdict(table: pd.DataFrame) -> str:
         return f"No effect beyond chance: none {asked} goes with {facts} (smallest corrected p {smallest:.3f})."
     top = beyond.loc[beyond.r.abs().idxmax()]
     interval = "" if np.isnan(top.low) else f" [{top.low:+.2f}, {top.high:+.2f}]"
+    change = f"{top.change:+.3f}" if abs(top.change) < 1e3 else f"{top.change:+,.0f}"
     return (
         f"An effect beyond chance: {beyond.value.nunique()} {asked} go with {facts} (corrected p < {LEVEL}), "
-        f"most of all {top.value} with {top.fact}: r {top.r:+.2f}{interval}, {top.change:+.3g} from the third of the "
+        f"most of all {top.value} with {top.fact}: r {top.r:+.2f}{interval}, {change} from the third of the "
         "images with the smallest to that with the largest."
     )
 
@@ -222,7 +221,7 @@ def predict_groups(
     if len(counts) < 2 or counts.min() < folds:
         given = ", ".join(f"{n} images ({name})" for name, n in counts.items()) or "no images"
         raise InputError(f"groups of {given}; prediction in {folds} folds needs two or more groups of {folds} or more")
-    gates = _activations(log.select(rows))
+    gates = activations(RouteLog(log.gates[rows], log.facts("id").iloc[rows], log.space))
     seen = gates if features == "activation" else (gates > 0).astype(np.float64)
     classifier = make_pipeline(StandardScaler(), LinearDiscriminantAnalysis("lsqr", shrinkage="auto"))
     parts = StratifiedKFold(folds, shuffle=True, random_state=seed)
@@ -246,93 +245,20 @@ def predict_groups(
     )
 
 
-def rescaled_routes(log: RouteLog) -> pd.DataFrame:
-    """Describe the routes of one image at several sizes.
-
-    Parameters
-    ----------
-    log : RouteLog
-        As `routeviz.tracing.trace_rescaled` gives it: one row a size, with a column ``factor``.
-
-    Returns
-    -------
-    DataFrame
-        One row a size, smallest first: ``factor``, ``height``, ``width``; ``padding``, share of what the network sees
-        that was added to reach multiples of the coarsest stride (gates see it, so a route may follow it); the columns
-        of `route_measures`; ``opened`` and ``shut``, paths against the next smaller size; and ``distance``, weighted
-        Jaccard distance of activations from the route at the factor nearest to 1.
-
-    Raises
-    ------
-    InputError
-        If the log has no column ``factor``.
-    """
-    log = log.select(np.argsort(log.facts("factor").factor, kind="stable"))
-    facts = log.facts("factor", "height", "width").reset_index(drop=True)
-    stride = log.space.cells.stride.max()
-    area = np.prod([-(-facts[side] // stride) * stride for side in ("height", "width")], axis=0)
-    is_open = open_paths(log.space, log.gates)
-    before = np.concatenate([is_open[:1], is_open[:-1]])
-    own = log.route(int(np.abs(np.log(facts.factor)).argmin()))
-    return facts.assign(
-        padding=1 - facts.height * facts.width / area,
-        **route_measures(log),
-        opened=(is_open & ~before).sum(axis=1),
-        shut=(before & ~is_open).sum(axis=1),
-        distance=[route_distance(own, log.route(at)) for at in range(len(log))],
-    )
-
-
-def rescaled_paths(log: RouteLog) -> pd.DataFrame:
-    """Describe how each path's activation goes with the size of one image.
-
-    Parameters
-    ----------
-    log : RouteLog
-        As for `rescaled_routes`.
-
-    Returns
-    -------
-    DataFrame
-        One row a path: ``path``, ``layer``, ``scale``, ``move``; ``smallest`` and ``largest``, activation at the
-        smallest and the largest size; ``range`` over all sizes; ``r``, rank correlation with the factor (0 where the
-        activation never changes); ``switches``, how often it opens or shuts from one size to the next. These describe
-        one image: there is no chance in them.
-    """
-    log = log.select(np.argsort(log.facts("factor").factor, kind="stable"))
-    gates = _activations(log)
-    table = log.space.paths[["layer", "scale", "move"]].copy()
-    table.insert(0, "path", list(log.space.path_names))
-    return table.assign(
-        smallest=gates[0],
-        largest=gates[-1],
-        range=np.ptp(gates, axis=0),
-        r=unit_ranks(gates.T) @ unit_ranks(np.arange(len(log))),
-        switches=np.abs(np.diff(gates > OPEN_THRESHOLD, axis=0)).sum(axis=0),
-    )
-
-
-def rescaled_verdict(routes: pd.DataFrame, paths: pd.DataFrame) -> str:
-    """Say in one sentence what `rescaled_routes` and `rescaled_paths` show, no effect included."""
-    low, high = routes.factor.iloc[[0, -1]]
-    switching = int((paths.switches > 0).sum())
-    moved = paths.range.max()
-    if not switching and moved < 0.01:
-        return (
-            f"No effect: from {low:g} to {high:g} times its size the image keeps its route (activations within 0.01)."
-        )
-    opening = f"{switching} paths open or shut" if switching else "no path opens or shuts"
-    r = float(unit_ranks(routes["mean scale"].to_numpy()) @ unit_ranks(routes.factor.to_numpy()))
-    way = "neither coarser nor finer" if abs(r) < CLEAR else "coarser" if r > 0 else "finer"
-    return (
-        f"From {low:g} to {high:g} times the image's size {opening}, and activations move by up to {moved:.3f}. The "
-        f"route goes {way} with size (mean scale against size: rank correlation {r:+.2f})."
-    )
-
-
-def _activations(log: RouteLog) -> np.ndarray:
+def activations(log: RouteLog) -> np.ndarray:
     """Activations ``(image, path)`` float64, 0 where shut or unreached."""
     return np.where(open_paths(log.space, log.gates), log.gates, 0).astype(np.float64)
+
+
+def _looked_at(
+    log: RouteLog, names: Sequence[str] | None, settings: Mapping[str, Any]
+) -> tuple[RouteLog, pd.DataFrame]:
+    """The images of a log that are looked at, and their facts; of a long log only these are held in memory."""
+    facts = _facts(log, names)
+    how = {key: settings[key] for key in ("sequence", "seed") if key in settings}
+    rows = looked_at(facts.notna().to_numpy().all(axis=1), **how)
+    images = log.facts("id", *(name for name in ("macs_conv",) if name in log.columns)).iloc[rows]
+    return RouteLog(log.gates[rows], images, log.space), facts.iloc[rows]
 
 
 def _facts(log: RouteLog, names: Sequence[str] | None) -> pd.DataFrame:
