@@ -18,7 +18,7 @@ const player = (() => {
   function build(host, data) {
     const root = element("div", "player", host);
     const bar = element("div", "player-bar", root);
-    const view = { root, playing: null, at: null, told: null, panels: [], button: element("button", "", bar), label: element("span", "step", bar) };
+    const view = { root, playing: null, at: 0, told: [], panels: [], button: element("button", "", bar), label: element("span", "step", bar) };
     view.button.type = "button";
     const grid = element("div", "player-grid", root);
     for (const image of data.images) {
@@ -87,8 +87,7 @@ const player = (() => {
     view.button.textContent = "❚❚ Pause";
     const go = (at) => {
       show(view, at);
-      view.told = view.data.steps[at];
-      view.tell(view.told);
+      view.tell(view.data.steps[at]);
       if (at === view.data.steps.length - 1) pause(view);
     };
     view.playing = setInterval(() => go(view.at + 1), PAUSE);
@@ -110,12 +109,17 @@ const player = (() => {
       players.set(parentElement, view);
     }
     view.data = data;
-    view.tell = (step) => setStateValue("step", step);
+    view.tell = (step) => {
+      if (step !== view.data.step) view.told.push(step);
+      setStateValue("step", step);
+    };
     view.button.disabled = data.steps.length < 2;
-    // While it plays the page follows, late: what it says then is old.
-    const at = view.playing ? Math.min(view.at, data.steps.length - 1) : data.steps.indexOf(data.step);
-    show(view, Math.max(0, at));
-    return () => pause(view);
+    // The page follows the player, late: what comes back of the player's own words is no news.
+    const echo = view.told.indexOf(data.step);
+    view.told.splice(0, echo + 1);
+    const at = view.playing || echo >= 0 ? view.at : data.steps.indexOf(data.step);
+    show(view, Math.min(Math.max(0, at), data.steps.length - 1));
+    return () => setTimeout(() => { if (!view.root.isConnected) pause(view); });
   };
 })();
 

@@ -37,8 +37,6 @@ def show_trace(settings: Settings, shelf: list[Item]) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         checkpoint, handed_in, gate = choose_checkpoint(shelf)
-    with right:
-        data, files, words = choose_images(settings)
         size = st.text_input(
             "Bring images to a size",
             value=_trained_size(checkpoint),
@@ -46,6 +44,8 @@ def show_trace(settings: Settings, shelf: list[Item]) -> None:
             key=f"job_resize_{checkpoint}",
             help=f"{SIZE} A checkpoint works best at the size that it was trained on.",
         )
+    with right:
+        data, files, words = choose_images(settings)
     name = next((file.name for file in (checkpoint, handed_in) if file is not None), None)
     ready = name is not None and bool(data)
     if st.button("Run", type="primary", icon=":material/play_arrow:", disabled=not ready, key="job_run"):

@@ -208,6 +208,7 @@ def take_step() -> None:
 
 settings_now = Settings.from_environment()
 shelf_now = caches.items(json.dumps(settings_now.to_environment()))
+st.space("xxsmall")  # a control without a label would begin below the navigation
 part = st.segmented_control(
     "Part",
     [RUNS, USE, TRAIN],
