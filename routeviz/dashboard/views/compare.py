@@ -22,7 +22,7 @@ from routeviz.dashboard.sides import Side
 from routeviz.dashboard.words import WORDS, percent, plain, short
 from routeviz.errors import DatasetError, InputError, RoutevizError
 from routeviz.plots import plot_route_differences
-from routeviz.space import ARCHITECTURES
+from routeviz.space import architectures
 
 IMAGE, GROUP, ALL, STATIC = KINDS = ("an image", "a group", "all images", "an architecture")
 SAME = "what the sidebar says"
@@ -67,7 +67,8 @@ def choose_side(side: str, main: Collection, convention: str) -> tuple[Collectio
         with where:
             collection = choose_source(side, main)
         if kind == STATIC:
-            name = st.selectbox("Architecture", list(ARCHITECTURES), key=key("architecture"), bind=state.BOUND)
+            offered = list(architectures(collection.space))
+            name = st.selectbox("Architecture", offered, key=key("architecture"), bind=state.BOUND)
             return collection, sides.of_architecture(collection, name, convention)
         if kind == IMAGE:
             return collection, sides.of_image(collection, choose_row(side, collection), convention)
