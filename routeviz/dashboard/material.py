@@ -72,7 +72,7 @@ def _made(run: Item, checkpoint: Item | None) -> bool:
 
 
 def _stamp(run: Item) -> caches.Key:
-    facts = [(run.path / name).stat() for name in RUN_FILES]
+    facts = [path.stat() for name in RUN_FILES if (path := run.path / name).exists()]
     return tuple((fact.st_mtime_ns, fact.st_size) for fact in facts)
 
 
@@ -86,9 +86,12 @@ def _dataset_of(path: str, stamp: caches.Key) -> str | None:
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _metrics(path: str, stamp: caches.Key) -> list[Mapping[str, Any]]:
-    """Evaluations of a run; a last line that is being written is left out."""
-    lines = (Path(path) / RUN_FILES[1]).read_text(encoding="utf-8").rpartition("\n")[0].splitlines()
-    return [json.loads(line) for line in lines if '"evaluation"' in line]
+    """Evaluations of a run, none where they cannot be read; a last line that is being written is left out."""
+    try:
+        lines = (Path(path) / RUN_FILES[1]).read_text(encoding="utf-8").rpartition("\n")[0].splitlines()
+        return [json.loads(line) for line in lines if '"evaluation"' in line]
+    except (OSError, ValueError):
+        return []
 
 
 def _steps(collection: Collection, run: Item) -> Mapping[int, RouteLog]:

@@ -189,7 +189,7 @@ FIGURES = {
             "route",
             "Route of one image",
             "One image, its labels, its segmentation and its route.",
-            "rv.plot_route(log.route(0), image=image, label=label, prediction=prediction, class_names=names, "
+            "rv.plot_route(log.route(row), image=image, label=label, prediction=prediction, class_names=names, "
             "class_colors=colors)",
             _route,
         ),

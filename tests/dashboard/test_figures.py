@@ -1,4 +1,5 @@
 import io
+import json
 import shutil
 import zipfile
 
@@ -31,9 +32,10 @@ def figures(open_app, shelf_folder, monkeypatch):
 PIXEL = exports.file_of(rv.plot_space.describe(rv.lattice_space(2, 4, scales=2)), "png", 1.0)
 
 
-def collect(app, *names):
+def collect(app, *names, drawn=False):
     for name in names:
-        app.button(key=f"figures_draw_{name}").click().run()
+        if not drawn:
+            app.button(key=f"figures_draw_{name}").click().run()
         app.button(key=f"export_figures_{name}_add").click().run()
         assert not app.exception, app.exception[0].message
     return app.session_state[state.FIGURES]
@@ -113,3 +115,19 @@ def test_a_log_whose_pictures_are_not_at_hand_gives_what_it_can(figures, shelf_f
 def test_an_empty_folder_still_has_the_page(figures, tmp_path):
     app = figures(tmp_path)
     assert "Nothing to look at yet" in app.header[0].value
+
+
+def test_a_run_on_the_shelf_gives_the_figures_of_its_training(figures, shelf_folder, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(shelf_folder / "logs", tmp_path / "logs")
+    shutil.copytree(shelf_folder / "checkpoints", run / "checkpoints")
+    macs = {"conv": {"avg": 3e6}, "released": {"avg": 4e6}}
+    line = {"kind": "evaluation", "step": 10, "miou": 0.5, "macs": macs, "expected_macs": 1e6}
+    (run / "config.json").write_text(json.dumps({"training": {"dataset": "scenes"}}))
+    (run / "metrics.jsonl").write_text(json.dumps(line) + "\n" + '{"kind": "evaluation", "ste')
+    app = figures(tmp_path)
+    app.button(key="figures_draw_all").click().run()
+    assert not app.exception, app.exception[0].message
+    assert not [caption.value for caption in app.caption if caption.value.startswith(":material/block:")]
+    (collected,) = collect(app, "accuracy", drawn=True)
+    assert collected.sheet.table().name.tolist() == ["run"]

@@ -12,7 +12,7 @@ from routeviz.dashboard.chooser import choose_collection
 from routeviz.dashboard.collection import Collection
 from routeviz.dashboard.exports import Kept
 from routeviz.dashboard.material import material_of
-from routeviz.dashboard.words import plain
+from routeviz.dashboard.words import WORDS, plain
 from routeviz.errors import RoutevizError
 from routeviz.plots import Sheet
 from routeviz.plots.catalogue import FIGURES, Figure, Material
@@ -115,7 +115,7 @@ def move(key: str, by: int) -> None:
 def show_catalogue(collection: Collection, convention: str) -> None:
     """The twelve figures, each drawn when it is asked for."""
     bar = st.columns([5, 1.2], vertical_alignment="bottom")
-    bar[0].subheader("Figures of this log")
+    bar[0].subheader("Figures of this log", help=WORDS["route log"])
     if collection.log is None:
         st.info(
             "These figures are drawn from a route log, and a checkpoint is chosen. Choose a route log at the left, or "
