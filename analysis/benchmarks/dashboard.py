@@ -20,8 +20,13 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from playwright.sync_api import Page, sync_playwright
+import numpy as np
+import pandas as pd
+from playwright.sync_api import Browser, Page, sync_playwright
+
+import routeviz as rv
 
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
 LATTICE = ".rv .scroll svg"
@@ -32,11 +37,14 @@ AIMS_S = {
     "click on a path to its details": 0.2,
     "hover to its values": 0.05,
     "threshold to redrawn": 0.05,
+    "population of many images": 3.0,
+    "filter to all its charts": 0.5,
 }
 SWITCHES_MB = 50
 # The script below finds the lattice wherever the page keeps it, and tells when a condition first holds.
 FIND = """() => { window.rv = () => [...document.querySelectorAll('*')].map(node => node.shadowRoot)
   .find(root => root?.querySelector('.rv .scroll svg')); }"""
+HAS_CHANGED = "return rv().querySelector('.scroll svg').getAttribute('aria-label') !== old"
 
 
 @contextmanager
@@ -116,6 +124,60 @@ def threshold(page: Page, number: int) -> float:
     )
 
 
+def many_images(folder: Path, n_images: int) -> None:
+    """Write a log of so many images: routes of four kinds, each with changes of its own, over the largest space."""
+    rng = np.random.default_rng(0)
+    space = rv.lattice_space(16, 64)
+    kind = rng.integers(4, size=n_images)
+    opened = rng.random((4, space.n_paths)) < np.array([[0.4], [0.5], [0.6], [0.7]])
+    gates = np.float32(0.5) * opened[kind] * (1 + rng.random((n_images, space.n_paths), np.float32))
+    gates[rng.random(gates.shape, np.float32) < 0.1] = 0
+    images = pd.DataFrame(
+        {
+            "id": [f"image-{index:06}" for index in range(n_images)],
+            "height": 512,
+            "width": 1024,
+            "macs_conv": (rng.normal(60, 3, n_images) + 5 * kind) * 1e9,
+            "miou": rng.beta(5, 3, n_images),
+            "scale_class": np.array(["large", "mixed", "mixed", "small"])[kind],
+        }
+    )
+    rv.RouteLog(gates, images.astype({"macs_conv": np.int64}), space).save(folder)
+
+
+def population(browser: Browser, n_images: int, repeats: int) -> dict[str, list[float]]:
+    """Seconds until the population of a log that was not read yet stands, and from a filter to all its charts."""
+    first, change = [], []
+    with TemporaryDirectory() as folder:
+        many_images(Path(folder) / "log", n_images)
+        with serving([folder], []) as (address, *_):
+            wait_for(address)
+            page = browser.new_page(viewport={"width": 1280, "height": 900})
+            page.set_default_timeout(120_000)
+            started = time.perf_counter()
+            page.goto(f"{address}/population")
+            page.wait_for_selector(".places canvas")
+            page.wait_for_selector(IDLE)
+            first.append(time.perf_counter() - started)
+            settle(page)
+            bars = page.locator(".st-key-population_macs svg")
+            bars.scroll_into_view_if_needed()
+            box = bars.bounding_box()
+            for number in range(repeats):
+                before = title(page)
+                page.mouse.move(box["x"] + box["width"] * (0.2 + 0.02 * (number % 10)), box["y"] + 60)
+                page.mouse.down()
+                page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + 60)
+                started = time.perf_counter()
+                page.mouse.up()
+                page.wait_for_function(f"old => {{ ({FIND})(); {HAS_CHANGED} }}", arg=before)
+                page.wait_for_selector(IDLE)
+                change.append(time.perf_counter() - started)
+                settle(page)
+            page.close()
+    return {"population of many images": first, "filter to all its charts": change}
+
+
 def memory_mb(process: subprocess.Popen) -> float:
     """Memory of a process that is resident, in MB."""
     for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
@@ -130,7 +192,7 @@ def settle(page: Page) -> None:
     page.wait_for_timeout(200)
 
 
-def measure(folders: list[str], roots: list[str], repeats: int, switches: int) -> dict[str, list[float]]:
+def measure(folders: list[str], roots: list[str], repeats: int, switches: int, images: int) -> dict[str, list[float]]:
     """All measures, in seconds; memory in MB."""
     results: dict[str, list[float]] = {name: [] for name in AIMS_S}
     with sync_playwright() as playwright:
@@ -171,6 +233,7 @@ def measure(folders: list[str], roots: list[str], repeats: int, switches: int) -
                     settle(page)
                     memory.append(memory_mb(server))
             results["memory in MB, every 50 switches"] = memory
+        results |= population(browser, images, repeats)
         browser.close()
     return results
 
@@ -195,9 +258,10 @@ def main() -> None:
     parser.add_argument("--root", dest="roots", action="append", default=[], metavar="NAME=DIR")
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--switches", type=int, default=500)
+    parser.add_argument("--images", type=int, default=100_000, help="Of the population.")
     parser.add_argument("--out", type=Path, help="Write all measures here, as JSON.")
     given = parser.parse_args()
-    results = measure(given.folders, given.roots, given.repeats, given.switches)
+    results = measure(given.folders, given.roots, given.repeats, given.switches, given.images)
     report(results)
     if given.out:
         given.out.write_text(json.dumps(results, indent=1) + "\n")

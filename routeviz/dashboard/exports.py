@@ -54,7 +54,9 @@ class Kept:
 
 
 @st.fragment
-def offer(make: Callable[[], Sheet], *, key: str, name: str, caption: str = "", made_by: str = "") -> None:
+def offer(
+    make: Callable[[], Sheet], *, key: str, name: str, caption: str = "", made_by: str = "", lazy: bool = False
+) -> None:
     """Draw a button that opens the ways to take a picture away.
 
     Parameters
@@ -68,8 +70,13 @@ def offer(make: Callable[[], Sheet], *, key: str, name: str, caption: str = "", 
         What the picture shows; files are named after it.
     caption, made_by : str
         Noted with a collected picture; by default it is made by the link to what is on the screen.
+    lazy : bool
+        Draw what the button opens only once it is opened: for a view of many pictures that are often drawn anew.
     """
-    with st.popover("Export", icon=":material/download:"):
+    opened = {"key": f"export_{key}_open", "on_change": "rerun"} if lazy else {}
+    with st.popover("Export", icon=":material/download:", **opened) as popover:
+        if lazy and not popover.open:
+            return
         width = choose_width(f"export_{key}")
         for place, suffix in zip(st.columns(len(MIME)), MIME, strict=True):
             place.download_button(
@@ -174,7 +181,8 @@ def here() -> str:
     """The link to what is on the screen now, below the dashboard's address."""
     # The address leaves out what is as it was at first, and that may be another one next time.
     chosen = {key: st.session_state.get(key) for key in (state.SOURCE, state.IMAGE, state.CONVENTION)}
-    return address(st.session_state.get(state.VIEW) or "inspect", **(chosen | st.query_params.to_dict()))
+    chosen |= st.query_params.to_dict() | {state.FILTER: state.values(state.FILTER)}
+    return address(st.session_state.get(state.VIEW) or "inspect", **chosen)
 
 
 def origin() -> str:

@@ -53,7 +53,8 @@ def usage(collection: Collection, population: Population, mask: np.ndarray) -> N
     """What the images do of the space, as the lattice and as a heat map by layer, scale and move."""
     log, space = collection.log, collection.space
     mean, share = population.mean(mask), population.share_open(mask)
-    states = np.stack([(log.states.state[mask] == code).mean(axis=0) for code in range(len(STATES))], axis=1)
+    some = log.states.state if mask.all() else log.states.state[mask]
+    states = np.stack([(some == code).mean(axis=0) for code in range(len(STATES))], axis=1)
     with title_line():
         words = st.empty()
         shown = st.segmented_control(
@@ -293,7 +294,7 @@ def title_line() -> st.delta_generator.DeltaGenerator:
 def offer(make: Callable[[], Sheet], *, key: str, name: str) -> None:
     """The button of `exports.offer`, no wider than it needs to be."""
     with st.container(width="content"):
-        exports.offer(make, key=key, name=name)
+        exports.offer(make, key=key, name=name, lazy=True)
 
 
 def written(values: np.ndarray) -> Callable[[float], str]:
