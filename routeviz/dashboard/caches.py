@@ -223,18 +223,6 @@ def mean_route(key: Key, _log: RouteLog, _mask: np.ndarray) -> Mean:
     return mean_of_log(_log, _mask)
 
 
-@st.cache_resource(max_entries=64, show_spinner="Counting the network's costs")
-def static_macs(
-    config: str, image_size: tuple[int, int], convention: str, name: str, _activations: np.ndarray
-) -> int:
-    """MACs of a fixed route, which asks no gates, through a network of a configuration (JSON)."""
-    from routeviz.costs import macs
-    from routeviz.network import NetworkConfig, RoutingNetwork
-
-    net = RoutingNetwork(NetworkConfig.from_dict(json.loads(config) | {"fixed_gates": None})).eval()
-    return int(macs(net, _activations[None], image_size, convention=convention, with_gates=False)[0])
-
-
 @st.cache_resource(max_entries=16, show_spinner="Counting the network's costs")
 def costs(config: str, image_size: tuple[int, int], convention: str) -> CostTable:
     """Cost table of a network configuration (JSON); weights make no difference to it."""

@@ -128,7 +128,7 @@ def of_architecture(collection: Collection, key: str, convention: str) -> Side:
     macs, note = math.nan, "MACs are not known: the log does not say how the network is built"
     size = image_size(collection)
     if collection.network_config and size is not None:
-        macs = caches.static_macs(collection.network_config, size, convention, key, route.activations)
+        macs = float(caches.architecture_costs(collection.network_config, size, convention)["macs"][key])
         note = f"a fixed route computes no gates; MACs at {size[1]} × {size[0]} and this network's width"
     mean = mean_of(collection.space, route.activations[None])
     return Side(name=route.name, space=collection.space, mean=mean, n_images=0, macs=macs, note=note)

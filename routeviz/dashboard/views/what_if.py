@@ -123,16 +123,19 @@ def forced_view(collection, original: Original, image, label, name: str, rerun, 
         st.warning("  \n".join(map(plain, result.remarks)), icon=":material/info:")
     numbers(result, convention)
     show_pictures(collection, result, image, label)
-    left, right = st.columns([1, 1], gap="large")
-    with left:
-        show_classes(collection, result)
-    with right:
+    colours, classes, paths = st.columns([0.8, 1.2, 1.15], gap="medium")
+    table = classes_of(collection, result)
+    with colours:
+        show_colours(collection, table)
+    with classes:
+        show_classes(table)
+    with paths:
         show_paths(result)
 
 
 def controls(collection: Collection, original: Original, forced: ForcedRoute, name: str) -> None:
     """What a click does, undo and redo, and a way to save."""
-    bar = st.columns([2.75, 1.4, 1.75, 0.6, 0.6, 0.9, 1.05], vertical_alignment="bottom")
+    bar = st.columns([3.05, 1.25, 1.7, 0.6, 0.6, 0.9, 1.05], vertical_alignment="bottom")
     with bar[0]:
         how = st.segmented_control(
             "A click on a path or cell",
@@ -328,15 +331,31 @@ def show_pictures(collection: Collection, result: Rerun, image: np.ndarray, labe
     )
 
 
-def show_classes(collection: Collection, result: Rerun) -> None:
+def classes_of(collection: Collection, result: Rerun) -> pd.DataFrame:
+    """IoU of each class on both routes, with the class's name where the collection knows it."""
+    names = [str(name) for name in collection.class_names]
+    return result.classes(names if len(names) == result.net.config.num_classes else ())
+
+
+def show_colours(collection: Collection, classes: pd.DataFrame) -> None:
+    """The legend of the segmentations, with the IoU of each class on the forced route."""
+    st.markdown("**Classes, IoU when forced**", help=WORDS["mIoU"])
+    table = pictures.palette(len(classes), collection.class_colors)
+    rows = [
+        {
+            "name": name,
+            "colour": "#{:02x}{:02x}{:02x}".format(*colour),
+            "iou": None if np.isnan(value) else float(value),
+        }
+        for name, colour, value in zip(classes["name"], table, classes["iou_after"], strict=False)
+    ]
+    components.classes(rows, key="what_if_classes")
+
+
+def show_classes(classes: pd.DataFrame) -> None:
     """IoU of each class on both routes."""
-    classes = result.classes(
-        [str(name) for name in collection.class_names]
-        if len(collection.class_names) == result.net.config.num_classes
-        else ()
-    )
     classes = classes[classes[["iou_before", "iou_after"]].notna().any(axis=1)]
-    st.markdown("**IoU of each class**", help=WORDS["mIoU"])
+    st.markdown("**Change of IoU**", help=WORDS["mIoU"])
     if not len(classes):
         st.caption("There is no label, so there is no IoU.")
         return
