@@ -18,6 +18,7 @@ COMMANDS = {
     "drift": "Follow the routes of the same images over all checkpoints of a run.",
     "costs": "Count a checkpoint's MACs, in three conventions side by side.",
     "compare": "Set networks side by side: accuracy, MACs, parameters, and what was published.",
+    "nearest": "Tell which static architecture each image's route is closest to.",
     "common": "Cut the network that most images share out of a log, and keep it as a checkpoint.",
     "import": "Turn a released checkpoint into one of routeviz's own.",
     "figures": "Draw every figure of a paper that a route log permits, in PDF, SVG and PNG.",
