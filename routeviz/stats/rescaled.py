@@ -92,7 +92,9 @@ def rescaled_verdict(routes: pd.DataFrame, paths: pd.DataFrame) -> str:
     opening = f"{switching} paths open or shut" if switching else "no path opens or shuts"
     r = float(unit_ranks(routes["mean scale"].to_numpy()) @ unit_ranks(routes.factor.to_numpy()))
     way = "neither coarser nor finer" if abs(r) < CLEAR else "coarser" if r > 0 else "finer"
+    scale = routes.set_index("factor")["mean scale"]
     return (
         f"From {low:g} to {high:g} times the image's size {opening}, and activations move by up to {moved:.3f}. The "
-        f"route goes {way} with size (mean scale against size: rank correlation {r:+.2f})."
+        f"route goes {way} with size (mean scale against size: rank correlation {r:+.2f}): finest at "
+        f"{scale.idxmin():.3g} times, coarsest at {scale.idxmax():.3g} times."
     )

@@ -44,7 +44,8 @@ def test_the_verdict_names_the_direction(rescaled, make_log):
     say = lambda log: rescaled_verdict(rescaled_routes(log), rescaled_paths(log))  # noqa: E731
     assert say(rescaled) == (
         "From 0.5 to 4 times the image's size 2 paths open or shut, and activations move by up to 0.400. The route "
-        "goes finer with size (mean scale against size: rank correlation -0.80)."
+        "goes finer with size (mean scale against size: rank correlation -0.80): finest at 2 times, coarsest at "
+        "0.5 times."
     )
     same = make_log(*np.ones((3, 8)), factor=[1, 2, 3], height=[9, 9, 9], width=[9, 9, 9])
     assert say(same).startswith("No effect: from 1 to 3 times its size the image keeps its route")
