@@ -6,6 +6,8 @@ import numpy as np
 
 _DIRECTIONS = np.array([(1, 1), (1, -1), (-1, 1), (-1, -1), (1, 0), (-1, 0), (0, 1), (0, -1)])
 _RINGS = np.arange(0, 12)
+_MISTAKEN = 40.0
+"""What it costs to stand nearer to another point than to one's own, in the area of another point that is covered."""
 
 
 def place_labels(
@@ -45,7 +47,9 @@ def place_labels(
         spots = np.clip(spots, area[0] + half, np.maximum(area[1] - half, area[0] + half))
         overlap = np.minimum(spots[:, None] + half, high) - np.maximum(spots[:, None] - half, low)
         covered = np.prod(np.maximum(overlap, 0), axis=2) @ cost
-        centres[index] = spots[covered.argmin()]
+        away = np.hypot(*np.moveaxis(np.maximum(np.abs(spots[:, None] - points) - half, 0), 2, 0))
+        mistaken = np.delete(away, index, axis=1).min(axis=1, initial=np.inf) < away[:, index]
+        centres[index] = spots[(covered + _MISTAKEN * mistaken).argmin()]
         low = np.vstack([low, centres[index] - half - 1])
         high = np.vstack([high, centres[index] + half + 1])
         cost = np.append(cost, 100.0)

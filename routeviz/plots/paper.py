@@ -23,7 +23,7 @@ from matplotlib.patches import Rectangle
 from routeviz.errors import InputError
 from routeviz.plots.labels import needs_leader, place_labels
 from routeviz.plots.sheet import Bars, Box, Dots, Grid, Labels, Line, Note, Panel, Picture, Rule, Sheet
-from routeviz.plots.style import FAINT, INK, RAMP, SOFT, plain
+from routeviz.plots.style import INK, RAMP, SOFT, plain
 
 FORMATS = ("pdf", "svg", "png")
 OUTPUT = {"pdf.fonttype": 42, "ps.fonttype": 42, "svg.fonttype": "path", "svg.hashsalt": "routeviz"}
@@ -325,5 +325,5 @@ def _put_labels(panels: list[Panel], axes: list[Axes]) -> None:
                 ha={1: "left", 0: "center", -1: "right"}[int(side)],
                 va="center",
                 fontsize=6,
-                arrowprops={"arrowstyle": "-", "color": FAINT, "linewidth": 0.5} if far else None,
+                arrowprops={"arrowstyle": "-", "color": SOFT, "linewidth": 0.4} if far else None,
             ).set_in_layout(False)

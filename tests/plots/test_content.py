@@ -195,6 +195,14 @@ def test_labels_of_crowded_points_stand_apart():
     assert needs_leader(points, centres, sizes, near=8)[:3].any()
 
 
+def test_a_label_stands_nearest_to_its_own_point():
+    points = np.array([(40.0, 50), (52, 56), (64, 50)])
+    sizes = np.full((3, 2), (24.0, 6))
+    centres = place_labels(points, sizes, np.array([(0, 0), (120, 100)]))
+    away = np.hypot(*np.moveaxis(np.maximum(np.abs(centres[:, None] - points) - sizes / 2, 0), 2, 0))
+    assert away.argmin(axis=1).tolist() == [0, 1, 2]
+
+
 def test_text_is_one_line_of_its_own_letters():
     assert plain("a\nb\x00\tc") == "a b c"
     assert plain("дорога" * 10, 8) == "дорогад…"
