@@ -90,9 +90,9 @@ def rescaled_verdict(routes: pd.DataFrame, paths: pd.DataFrame) -> str:
             f"No effect: from {low:g} to {high:g} times its size the image keeps its route (activations within 0.01)."
         )
     opening = f"{switching} paths open or shut" if switching else "no path opens or shuts"
-    r = float(unit_ranks(routes["mean scale"].to_numpy()) @ unit_ranks(routes.factor.to_numpy()))
+    scale = routes.set_index("factor")["mean scale"].dropna()
+    r = float(unit_ranks(scale.to_numpy()) @ unit_ranks(scale.index.to_numpy()))
     way = "neither coarser nor finer" if abs(r) < CLEAR else "coarser" if r > 0 else "finer"
-    scale = routes.set_index("factor")["mean scale"]
     return (
         f"From {low:g} to {high:g} times the image's size {opening}, and activations move by up to {moved:.3f}. The "
         f"route goes {way} with size (mean scale against size: rank correlation {r:+.2f}): finest at "

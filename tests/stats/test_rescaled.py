@@ -51,6 +51,15 @@ def test_the_verdict_names_the_direction(rescaled, make_log):
     assert say(same).startswith("No effect: from 1 to 3 times its size the image keeps its route")
 
 
+def test_a_size_at_which_nothing_is_open_has_no_say(make_log):
+    gates = np.ones((4, 8))
+    gates[0], gates[2:, 1] = 0, [0.5, 0.2]
+    log = make_log(*gates, factor=[1, 2, 3, 4], height=[9] * 4, width=[9] * 4)
+    assert "goes finer with size (mean scale against size: rank correlation -1.00)" in rescaled_verdict(
+        rescaled_routes(log), rescaled_paths(log)
+    )
+
+
 def test_padding_is_what_is_added(make_log):
     log = make_log(*np.ones((2, 8)), factor=[1, 2], height=[12, 24], width=[16, 32])
     assert rescaled_routes(log).padding.tolist() == pytest.approx([1 - 12 / 16, 0])
