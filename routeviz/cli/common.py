@@ -71,7 +71,8 @@ def command(
     """Keep the paths that are open in at least a share of LOG's images: the common network.
 
     It is static: no gates, the same paths for every image. With --checkpoint and --out it is written with the weights
-    of the network that was traced, and runs as it is; it was not trained any further.
+    of the network that was traced. They were trained behind gates: with --factors mean they go on seeing about what
+    they saw, with --factors ones they are a start for training the network on its own.
     """
     if (checkpoint is None) != (out is None):
         raise click.UsageError("--checkpoint and --out belong together: whose weights, and where to write them")
