@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
@@ -29,44 +31,45 @@ def choices(collection: Collection, convention: str) -> list[str]:
     return found + [f"IoU of {name}" for name in names if f"iou_{name}" in facts]
 
 
-def groups(collection: Collection, by: str, found: Clustering, convention: str) -> tuple[list[Group], np.ndarray]:
-    """The groups of a choice, and the position of each image's group, ``(image,)`` int."""
+def groups(
+    collection: Collection, mask: np.ndarray, by: str, found: Clustering, convention: str
+) -> tuple[list[Group], np.ndarray]:
+    """The groups of a choice, named with how many of their images pass; the position of each image's group."""
     facts = collection.facts
     if by == CLUSTER:
         total = len(found.typical)
-        sizes = np.bincount(found.cluster, minlength=total)
+        sizes = np.bincount(found.cluster[mask], minlength=total)
         return [
             Group(f"cluster {i + 1} ({sizes[i]:,})", *charts.series(i), f"cluster {i + 1} of {total}")
             for i in range(total)
         ], found.cluster.astype(int)
     if by == "scale class":
-        return _named(facts["scale_class"], lambda name: filters.classes_among("scale_class", [name]))
+        return _named(facts["scale_class"], mask, lambda name: filters.classes_among("scale_class", [name]))
     if by.startswith("holds "):
         column = f"{_HOLDS}{by.removeprefix('holds ')}"
         held = collection.log.facts(column)[column] > 0
-        return _named(held.map({True: by, False: by.replace("holds", "without", 1)}), lambda name: "")
+        return _named(held.map({True: by, False: by.replace("holds", "without", 1)}), mask, lambda name: "")
     column = f"iou_{by.removeprefix('IoU of ')}" if by.startswith("IoU of ") else None
     words = {words: column for column, words in SCALE_COLUMNS.items()}
     column = column or {**_columns(convention), **words}[by]
-    return _stepped(
-        facts[column].to_numpy(float), percent if column != f"macs_{convention}" and "area" not in column else short
-    )
+    written = filters.amount if column.startswith("macs_") else short if "area" in column else percent
+    return _stepped(facts[column].to_numpy(float), written)
 
 
 def _columns(convention: str) -> dict[str, str]:
     return {f"MACs ({convention})": f"macs_{convention}", "mIoU": "miou", "pixel accuracy": "pixel_accuracy"}
 
 
-def _named(column: pd.Series, condition) -> tuple[list[Group], np.ndarray]:
+def _named(column: pd.Series, mask: np.ndarray, condition: Callable[[str], str]) -> tuple[list[Group], np.ndarray]:
     codes, names = pd.factorize(column.astype(object).where(column.notna(), "unknown"), sort=True)
-    sizes = np.bincount(codes)
+    sizes = np.bincount(codes[mask], minlength=len(names))
     return [
         Group(f"{name} ({size:,})", *charts.series(i), condition(name))
         for i, (name, size) in enumerate(zip(names, sizes, strict=True))
     ], codes
 
 
-def _stepped(values: np.ndarray, words) -> tuple[list[Group], np.ndarray]:
+def _stepped(values: np.ndarray, words: Callable[[float], str]) -> tuple[list[Group], np.ndarray]:
     """Values in equal parts of the images, from the light end of the ramp to its dark end."""
     known = np.isfinite(values)
     if not known.any():

@@ -23,7 +23,6 @@ def small(route: Route, *, theme: str = "light") -> str:
     width, height = data["decoder"]["x"] + 12 - left, max(ys) + 20 - top
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{left} {top} {width} {height}">',
-        f'<rect x="{left}" y="{top}" width="{width}" height="{height}" fill="{colours.paper}"/>',
         f'<path d="M{data["decoder"]["x"] + 6} {top + 6}v{height - 12}" stroke="{colours.soft}" stroke-width="3"/>',
     ]
     for path, kind, level, source in zip(

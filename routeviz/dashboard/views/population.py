@@ -194,7 +194,7 @@ def plane(collection: Collection, population: Population, mask: np.ndarray, conv
         )
         make = partial(_plane_sheet, log, mask, by, len(found.typical))
         offer(make, key=PLANE, name="Routes in two dimensions")
-    groups, group = colouring.groups(collection, by, found, convention)
+    groups, group = colouring.groups(collection, mask, by, found, convention)
     charts.places(
         population.places,
         mask,
