@@ -37,6 +37,7 @@ AIMS_S = {
     "click on a path to its details": 0.2,
     "hover to its values": 0.05,
     "threshold to redrawn": 0.05,
+    "click that forces a path to picture": 1.0,
     "population of many images": 3.0,
     "filter to all its charts": 0.5,
 }
@@ -122,6 +123,17 @@ def threshold(page: Page, number: int) -> float:
         f"""const slider = rv().querySelector('input[type=range]'); slider.value = {number % 10 / 10};
         slider.dispatchEvent(new Event('input'));""",
     )
+
+
+def force(page: Page, number: int) -> float:
+    """Seconds from a click that forces a path to the segmentation, its numbers and the gates that answer otherwise."""
+    hit = page.locator(".rv .hits .hit").nth(number)
+    name = hit.get_attribute("aria-label").split(" →")[0]
+    started = time.perf_counter()
+    hit.dispatch_event("click")
+    page.wait_for_function("name => document.querySelector('.st-key-forced input')?.value.includes(name)", arg=name)
+    page.wait_for_selector(IDLE)
+    return time.perf_counter() - started
 
 
 def many_images(folder: Path, n_images: int) -> None:
@@ -233,6 +245,14 @@ def measure(folders: list[str], roots: list[str], repeats: int, switches: int, i
                     settle(page)
                     memory.append(memory_mb(server))
             results["memory in MB, every 50 switches"] = memory
+            page.goto(f"{address}/what-if")
+            page.wait_for_selector(LATTICE)
+            settle(page)
+            force(page, 0)  # counts the costs, once
+            for number in range(repeats):
+                settle(page)
+                # Seven paths on, so that early and late layers have their turn.
+                results["click that forces a path to picture"].append(force(page, 7 * (number + 1) % 149))
         results |= population(browser, images, repeats)
         browser.close()
     return results

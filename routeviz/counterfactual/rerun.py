@@ -150,7 +150,7 @@ class Rerun:
         n_classes = self.net.config.num_classes
         nothing = np.full(n_classes, np.nan)
         before, after = (nothing if one.confusion is None else iou(one.confusion) for one in outcomes)
-        names = list(names) or [f"class {index}" for index in range(n_classes)]
+        names = list(names or self.net.config.class_names) or [f"class {index}" for index in range(n_classes)]
         return pd.DataFrame({"name": names, "iou_before": before, "iou_after": after, "change": after - before})
 
     def macs(self, convention: str = "conv") -> tuple[int, int]:
