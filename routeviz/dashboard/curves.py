@@ -28,7 +28,7 @@ def losses(run: Run) -> Sheet:
             if column == "loss" or budget:
                 dash = ("solid", "dot")[index]
                 marks.append(Line(step, smooth(run.steps[column]), series(index)[0], 1.3, dash, name=name))
-    return _sheet(marks, "loss, running mean")
+    return _sheet(run, marks, "loss, running mean")
 
 
 def accuracy(run: Run) -> Sheet:
@@ -38,7 +38,7 @@ def accuracy(run: Run) -> Sheet:
         for index, (column, name) in enumerate((("miou", "mIoU"), ("pixel_accuracy", "pixel accuracy"))):
             colour, dash, symbol = series(index)
             marks.append(Line(_steps(run), 100 * table[column].to_numpy(float), colour, 1.3, dash, symbol, name))
-    return _sheet(marks, f"{run.config.eval_split}, %", (0, 100))
+    return _sheet(run, marks, f"{run.config.eval_split}, %", (0, 100))
 
 
 def macs(run: Run, convention: str) -> Sheet:
@@ -55,8 +55,8 @@ def macs(run: Run, convention: str) -> Sheet:
         if not np.isnan(expected).all():
             marks.append(Line(step, expected, series(1)[0], 1.3, "dash", "square", "expected (released)"))
         highest = max(np.nanmax(mark.y) for mark in marks)
-        return _sheet(marks, f"{letter}MACs an image, {run.config.eval_split}", (0, 1.06 * highest))
-    return _sheet(marks, "MACs", (0, highest))
+        return _sheet(run, marks, f"MACs an image, {run.config.eval_split}, {letter}", (0, 1.06 * highest))
+    return _sheet(run, marks, "MACs", (0, highest))
 
 
 def drawn(sheet: Sheet, step: int) -> go.Figure:
@@ -86,14 +86,16 @@ def drawn(sheet: Sheet, step: int) -> go.Figure:
         margin={"l": 8, "r": 8, "t": 26, "b": 8},
         hovermode="x unified",
         legend={"orientation": "h", "y": -0.22, "yanchor": "top", "x": 0},
-        xaxis={"title": "step", "tickformat": ",d", "zeroline": False, "title_standoff": 4},
+        xaxis={"title": "step", "range": panel.x.ends, "tickformat": ",d", "zeroline": False, "title_standoff": 4},
         yaxis={"title": safe(panel.y.label), "range": panel.y.ends, "zeroline": False},
     )
     return figure
 
 
-def _sheet(marks: list[Line], label: str, ends: tuple[float, float] | None = None) -> Sheet:
-    return Sheet(((Panel(tuple(marks), "", Axis("step"), Axis(label, ends=ends), 2.0),),))
+def _sheet(run: Run, marks: list[Line], label: str, ends: tuple[float, float] | None = None) -> Sheet:
+    """One panel; all have the same steps below them."""
+    last = max(run.done, *run.marks)
+    return Sheet(((Panel(tuple(marks), "", Axis("step", ends=(0, 1.02 * last)), Axis(label, ends=ends), 2.0),),))
 
 
 def _steps(run: Run) -> np.ndarray:

@@ -38,8 +38,8 @@ _SAID = "jobs_said"
 
 def _listed(settings: Settings, busy: bool) -> None:
     jobs = list_jobs(settings.jobs)
-    if busy and not any(job.running for job in jobs):
-        # Nothing is left to poll for, and what the job made is to be found at once.
+    if busy != any(job.running for job in jobs):
+        # Polling begins or ends with the whole page, and what a job made is to be found at once.
         caches.items.clear()
         st.rerun()
     st.subheader("Jobs", help=WORDS["job"])
@@ -88,15 +88,10 @@ def _buttons(settings: Settings, job: Job, item: Item | None, resumable: bool) -
     if item is not None and item.kind == "log":
         chosen = {state.SOURCE: f"{item.name} (log)"}
         links.link("inspect", "Inspect the routes", key=f"open_{job.id}", icon=":material/search:", **chosen)
-    if item is not None and item.kind == "run":
-        st.button(
-            "Show the run",
-            key=f"open_{job.id}",
-            icon=":material/show_chart:",
-            type="tertiary",
-            on_click=_show_run,
-            args=(item.name,),
-        )
+    is_run = item is not None and item.kind == "run"
+    look = {"icon": ":material/show_chart:", "type": "tertiary"}
+    if is_run and st.button("Show the run", key=f"open_{job.id}", on_click=_show_run, args=(item.name,), **look):
+        st.rerun()  # all of the page, not this list alone
     if job.running:
         st.button("Stop", key=f"stop_{job.id}", icon=":material/stop:", on_click=stop, args=(job,))
         return

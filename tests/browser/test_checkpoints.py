@@ -109,6 +109,8 @@ def test_a_job_is_found_again_when_the_page_was_closed_and_can_be_stopped(page, 
     card.get_by_role("button", name="Stop").click()
     card.get_by_role("button", name="Resume").wait_for()
     assert "stopped" in card.inner_text()
+    card.get_by_role("button", name="Show the run").click()
+    other.get_by_role("combobox", name="Training run").wait_for()
     other.close()
     assert [found.state for found in list_jobs(home) if found.id == job.id] == ["stopped"]
 

@@ -178,6 +178,13 @@ def test_without_runs_it_says_where_one_comes_from(open_view, tmp_path):
     assert "no training run" in app.info[0].value
 
 
+def test_the_checkpoint_of_the_step_is_offered_to_be_run_on_other_images(open_view, run_folder):
+    app = open_view(run_folder, step="4")
+    app.button(key="checkpoint_elsewhere").click().run()
+    assert app.segmented_control(key=state.PART).value == USE
+    assert app.selectbox(key=state.CHECKPOINT).value.endswith("step-000004.safetensors")
+
+
 def test_routes_along_a_run_are_those_of_its_checkpoints(run_folder):
     run = runs.read(run_folder)
     image = rv.open_dataset("scenes", **SCENES)[0].image

@@ -41,7 +41,7 @@ def show_runs(settings: Settings, shelf: list[Item]) -> None:
     if not run.marks:
         st.info("Nothing was measured yet: the first line of metrics comes after a few steps.", icon=":material/timer:")
         return
-    run_view(settings, item, run, convention)
+    run_view(settings, shelf, item, run, convention)
 
 
 def about(run: runs.Run) -> None:
@@ -61,7 +61,7 @@ def about(run: runs.Run) -> None:
 
 
 @st.fragment
-def run_view(settings: Settings, item: Item, run: runs.Run, convention: str) -> None:
+def run_view(settings: Settings, shelf: list[Item], item: Item, run: runs.Run, convention: str) -> None:
     """Everything about one run; only this runs again when another step is chosen."""
     step = choose_step(run)
     numbers(run, step, convention)
@@ -82,13 +82,11 @@ def run_view(settings: Settings, item: Item, run: runs.Run, convention: str) -> 
                 config={"displayModeBar": False},
                 alt=f"{title} by step",
             )
+    said = "Dotted beside the real MACs: the image that costs least, and the one that costs most."
     if convention != "released":
-        st.caption(
-            f"Real MACs are counted by the convention {convention}, expected MACs as the released code does: choose "
-            "the convention released to compare the two.",
-            help=WORDS["expected MACs"],
-        )
-    show_routes(settings, item, run, step, convention)
+        said += f" Real MACs are counted by {convention}, expected ones by released: choose that to compare the two."
+    st.caption(said, help=WORDS["expected MACs"])
+    show_routes(settings, shelf, run, step, convention)
 
 
 def choose_step(run: runs.Run) -> int:
@@ -132,15 +130,21 @@ def numbers(run: runs.Run, step: int, convention: str) -> None:
         st.caption(f"budget μ = {budget.target:.0%}" if budget else "no budget")
 
 
-def show_routes(settings: Settings, item: Item, run: runs.Run, step: int, convention: str) -> None:
+def show_routes(settings: Settings, shelf: list[Item], run: runs.Run, step: int, convention: str) -> None:
     """The routes of a few images at the checkpoint of the step, and over all checkpoints."""
-    st.subheader("Routes over the training")
+    head = st.container(horizontal=True, vertical_alignment="center")
+    head.subheader("Routes over the training", width="content")
     if not run.checkpoints:
         st.info(
             "This run has metrics only. Its routes over the training can be shown where its folder holds checkpoints.",
             icon=":material/scatter_plot:",
         )
         return
+    path = run.checkpoints[run.checkpoint_at(step)].path
+    name = next((item.name for item in shelf if item.path == path), None)
+    look = {"icon": ":material/play_arrow:", "type": "tertiary", "key": "checkpoint_elsewhere"}
+    if name and head.button("Run this checkpoint on other images", on_click=use, args=(name,), **look):
+        st.rerun()  # all of the page, not this part of it
     config = run.config
     if config.dataset not in dataset_names(settings):
         st.info(
@@ -158,6 +162,12 @@ def show_routes(settings: Settings, item: Item, run: runs.Run, step: int, conven
             play(run, step, dataset, key, chosen, convention)
     except RoutevizError as error:
         st.error(plain(error), icon=":material/error:")
+
+
+def use(name: str) -> None:
+    """Offer a checkpoint to be run on other images."""
+    st.session_state[state.PART] = USE
+    st.session_state[state.CHECKPOINT] = name
 
 
 def choose_images(dataset: object, key: caches.Key) -> list[str]:
