@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from routeviz.dashboard.components import _text as text_of
-from routeviz.dashboard.components import _theme_css as theme_css
+from routeviz.dashboard.components import text_of, theme_css
 from routeviz.dashboard.filters import activation_between
 from routeviz.dashboard.words import percent
 from routeviz.space import OPEN_THRESHOLD, STATES, RoutingSpace

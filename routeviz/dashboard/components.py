@@ -23,11 +23,12 @@ class Figure(NamedTuple):
     sharp: bool = False
 
 
-def _text(package: str, name: str) -> str:
+def text_of(package: str, name: str) -> str:
+    """A file of a package, as text."""
     return files(package).joinpath(name).read_text(encoding="utf-8")
 
 
-def _theme_css() -> str:
+def theme_css() -> str:
     """Both themes as CSS variables of the attribute that the scripts set."""
     rules = []
     for name, theme in THEMES.items():
@@ -47,23 +48,23 @@ def _theme_css() -> str:
 
 _lattice = st.components.v2.component(
     "routeviz_lattice",
-    js=_text("routeviz.space", "lattice.js"),
-    css=_theme_css() + _text("routeviz.space", "lattice.css"),
+    js=text_of("routeviz.space", "lattice.js"),
+    css=theme_css() + text_of("routeviz.space", "lattice.css"),
 )
 _gallery = st.components.v2.component(
     "routeviz_gallery",
-    js=_text("routeviz.dashboard", "gallery.js"),
-    css=_text("routeviz.dashboard", "panels.css"),
+    js=text_of("routeviz.dashboard", "gallery.js"),
+    css=text_of("routeviz.dashboard", "panels.css"),
 )
 _classes = st.components.v2.component(
     "routeviz_classes",
-    js=_text("routeviz.dashboard", "classes.js"),
-    css=_text("routeviz.dashboard", "panels.css"),
+    js=text_of("routeviz.dashboard", "classes.js"),
+    css=text_of("routeviz.dashboard", "panels.css"),
 )
 _figures = st.components.v2.component(
     "routeviz_figures",
-    js=_text("routeviz.dashboard", "figures.js"),
-    css=_text("routeviz.dashboard", "panels.css"),
+    js=text_of("routeviz.dashboard", "figures.js"),
+    css=text_of("routeviz.dashboard", "panels.css"),
 )
 
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import streamlit as st
 
-from routeviz.dashboard.components import _text, _theme_css
+from routeviz.dashboard.components import text_of, theme_css
 
 _player = st.components.v2.component(
     "routeviz_player",
     # One module cannot import another here, so the lattice's drawing is put in front as a plain function.
-    js=_text("routeviz.space", "lattice.js").replace("export default function", "function drawLattice", 1)
-    + _text("routeviz.dashboard", "player.js"),
-    css=_theme_css() + _text("routeviz.space", "lattice.css") + _text("routeviz.dashboard", "player.css"),
+    js=text_of("routeviz.space", "lattice.js").replace("export default function", "function drawLattice", 1)
+    + text_of("routeviz.dashboard", "player.js"),
+    css=theme_css() + text_of("routeviz.space", "lattice.css") + text_of("routeviz.dashboard", "player.css"),
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Callable
 from functools import partial
 
@@ -325,9 +327,14 @@ def no_log(collection: Collection) -> None:
         "You chose a checkpoint: its routes are computed one image at a time. Record those of a whole dataset first, "
         "as a job on the Checkpoints page, or on the command line:"
     )
-    name = collection.dataset_key[0]
-    root = "" if name == PROCEDURAL else f" --root {collection.dataset_key[1]}"
-    command = f"routeviz trace {collection.checkpoint.path} --dataset {name}{root} --out logs/{name}"
+    name, root, split, _ = collection.dataset_key
+    words = ["routeviz", "trace", str(collection.checkpoint.path), "--dataset", name, "--split", split]
+    if name != PROCEDURAL:
+        words += ["--root", root]
+    small_gate = json.loads(collection.network_settings).get("small_gate")
+    if small_gate is not None:
+        words.append("--small-gate" if small_gate else "--full-gate")
+    command = shlex.join([*words, "--out", f"logs/{name}"])
     st.code(command, language="bash", wrap_lines=True)
     links.link("checkpoints", "To the Checkpoints page", key="to_checkpoints", icon=":material/arrow_forward:")
 
