@@ -40,17 +40,17 @@ def components_of(app):
     return [item.proto for item in app.get("bidi_component") if item.proto.component_name == "routeviz_lattice"]
 
 
-def test_the_first_two_images_are_compared(compare, log):
+def test_the_first_and_the_last_image_are_compared_at_first(compare, log):
     app = compare()
     assert app.selectbox(key="left_image").value == "val-00000"
-    assert app.selectbox(key="right_image").value == "val-00001"
-    distance = rv.route_distance(log.route(0), log.route(1))
+    assert app.selectbox(key="right_image").value == "val-00005"
+    distance = rv.route_distance(log.route(0), log.route(5))
     assert metric(app, "jaccard distance").value == f"{distance:.4f}"
-    left, right = log.images["miou"][:2]
+    left, right = log.images["miou"][[0, 5]]
     assert metric(app, "mIoU: right").delta == f"{100 * (right - left):+.1f} points"
     macs = log.images["macs_conv"]
-    assert metric(app, "MACs (conv): right").delta == f"{100 * (macs[1] - macs[0]) / macs[0]:+.2f}%"
-    one, other = log.route(0).open, log.route(1).open
+    assert metric(app, "MACs (conv): right").delta == f"{100 * (macs[5] - macs[0]) / macs[0]:+.2f}%"
+    one, other = log.route(0).open, log.route(5).open
     counts = f"{(one & ~other).sum()} · {(other & ~one).sum()} · {(one & other).sum()}"
     assert metric(app, "paths: left only, right only, both").value == counts
     assert len(components_of(app)) == 3
@@ -112,8 +112,8 @@ def test_other_spaces_are_told_apart_in_one_line(open_app, shelf_folder, tmp_pat
 
 def test_a_chosen_path_is_told_for_both_sides(compare, log):
     app = compare(selected="L0 s0 keep")
-    activation = log.route(1).activations[0]
-    assert any(f"keep {activation:.4f}" in item.value and "val-00001" in item.value for item in app.caption)
+    activation = log.route(5).activations[0]
+    assert any(f"keep {activation:.4f}" in item.value and "val-00005" in item.value for item in app.caption)
 
 
 def test_spaces_of_other_widths_can_be_compared(log):

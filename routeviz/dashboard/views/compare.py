@@ -127,12 +127,12 @@ def choose_row(side: str, collection: Collection) -> int:
 
 
 def first_row(side: str, ids: pd.Series) -> int:
-    """The image that a side shows at first: the left side's under another network, else the first that is not there."""
+    """The image that a side shows at first: the same under another network as at the left, else the first or last."""
     left, right = state.SIDES
     there = np.flatnonzero(ids.to_numpy() == state.value(state.of_side(left, "image"))) if side == right else ()
     if len(there) and state.value(state.of_side(left, "from")) != state.value(state.of_side(right, "from")):
         return int(there[0])
-    return int(side == right and len(ids) > 1)
+    return len(ids) - 1 if side == right else 0
 
 
 def choose_conditions(side: str, collection: Collection) -> list[str]:
@@ -177,7 +177,7 @@ def numbers(left: Side, right: Side, convention: str) -> None:
         with place.container(gap=None):
             show = short if how == "relative" else percent
             gap = pair[1] - pair[0]
-            if math.isnan(gap):
+            if math.isnan(gap) or gap == 0:
                 delta = None
             else:
                 delta = f"{100 * gap / pair[0]:+.2f}%" if how == "relative" else f"{100 * gap:+.1f} points"

@@ -401,8 +401,8 @@ def show_paths(result: Rerun) -> None:
             "": verdict,
         }
     ).head(LISTED)
-    number = st.column_config.NumberColumn(format="%.4f")
-    change = st.column_config.NumberColumn(format="%+.4f")
+    number = st.column_config.NumberColumn(format="%.3f")
+    change = st.column_config.NumberColumn(format="%+.3f")
     st.dataframe(
         shown, hide_index=True, column_config={"original": number, "forced": number, "change": change}, height=300
     )
