@@ -25,17 +25,17 @@ MOST_CUT = 40
     epilog=example(
         "routeviz common log --keep 0.95",
         "routeviz common log --sweep --plot common.pdf",
-        "routeviz common log --checkpoint step-005600.safetensors --factors mean --out common.safetensors",
+        "routeviz common log --checkpoint step-005600.safetensors --out common.safetensors",
     )
 )
 @click.argument("log", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--keep", type=float, default=0.95, show_default=True, help="Least share of images that open a path.")
 @click.option(
     "--factors",
-    type=click.Choice(("ones", "mean")),
-    default="ones",
+    type=click.Choice(("mean", "ones")),
+    default="mean",
     show_default=True,
-    help="Activation of the kept paths: 1, or the mean over the images that open it.",
+    help="Activation of a kept path: the mean over the images that open it, or 1.",
 )
 @click.option("--image-size", type=ImageSize(), help="Of which all MACs are.  [default: that of the log's images]")
 @click.option(
@@ -71,8 +71,8 @@ def command(
     """Keep the paths that are open in at least a share of LOG's images: the common network.
 
     It is static: no gates, the same paths for every image. With --checkpoint and --out it is written with the weights
-    of the network that was traced. They were trained behind gates: with --factors mean they go on seeing about what
-    they saw, with --factors ones they are a start for training the network on its own.
+    of the network that was traced. They were trained behind gates, whose mean activations they need as factors;
+    --factors ones leaves the factors out, and such a network has to be trained before it segments anything.
     """
     if (checkpoint is None) != (out is None):
         raise click.UsageError("--checkpoint and --out belong together: whose weights, and where to write them")
