@@ -1,3 +1,4 @@
+import contextlib
 import io
 import re
 import zipfile
@@ -5,13 +6,24 @@ from pathlib import Path
 
 import pytest
 
+playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
+
 IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
+RUNNING = "[data-testid=stApp][data-test-script-state=running]"
 
 
 def visit(page):
     page.goto("/")
     page.wait_for_selector(".rv .scroll svg")
     page.wait_for_selector(IDLE)
+
+
+def settle(page):
+    """Wait until what was changed has run: a button that is pressed before belongs to what was there before."""
+    with contextlib.suppress(playwright.TimeoutError):
+        page.wait_for_selector(RUNNING, timeout=5_000)
+    page.wait_for_selector(IDLE)
+    page.wait_for_timeout(500)
 
 
 def open_figures(page):
@@ -55,8 +67,7 @@ def test_a_route_goes_out_as_a_pdf_that_holds_its_fonts(page):
     assert b"/Type3" not in pdf
     assert inches_of(pdf) == pytest.approx(6.875, abs=0.01)
     page.get_by_role("radio", name="column").click()
-    page.wait_for_selector(IDLE)
-    page.wait_for_timeout(500)
+    settle(page)
     assert inches_of(downloaded(page, "export_inspect_pdf")[1]) == pytest.approx(3.25, abs=0.01)
 
 
