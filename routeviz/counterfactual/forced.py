@@ -79,7 +79,9 @@ class ForcedRoute:
         return replace(self, changes=changes)
 
     def over(self, base: ForcedRoute) -> ForcedRoute:
-        """Both together; where they disagree this one holds."""
+        """Both together; where they disagree this one holds. Raises InputError where their spaces differ."""
+        if self.space != base.space:
+            raise InputError(f"what is forced belongs to {self.space}; this is {base.space}")
         together = replace(base, name=self.name or base.name)
         for name in sorted(self.changes, key=self.space.path_names.__contains__):  # cells first
             together = together.change(name, self.changes[name])
@@ -137,6 +139,9 @@ class ForcedRoute:
 
     def __len__(self) -> int:
         return len(self.changes)
+
+    def __reduce__(self) -> tuple:
+        return ForcedRoute, (self.space, dict(self.changes), self.name)
 
     def __hash__(self) -> int:
         return hash((self.space, self.activations.tobytes()))

@@ -1,4 +1,5 @@
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -57,6 +58,12 @@ def test_changing_makes_a_new_one(space):
     assert said(forced)["L1 s0 keep"] == 1
     with pytest.raises(TypeError):
         forced.changes["L1 s0"] = 0
+
+
+def test_a_copy_in_another_process_is_equal(space):
+    forced = ForcedRoute(space, {"L1 s0": 1, "L2 s0 keep": 0.5}, name="mine")
+    assert pickle.loads(pickle.dumps(forced)) == forced
+    assert len({forced, ForcedRoute(space, {"L1 s0": "open", "L2 s0 keep": 0.5}, name="mine")}) == 1
 
 
 @pytest.mark.parametrize("text", ["", "L1 s0=0", "L1 s0=0; L2 s1 up=0.25", "L4 s3=1"])

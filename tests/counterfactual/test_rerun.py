@@ -7,7 +7,7 @@ from routeviz.counterfactual import ForcedRoute, KeptPass, Original, rerun
 from routeviz.errors import InputError
 from routeviz.metrics import confusion, mean_iou
 from routeviz.network import NetworkConfig, RoutingNetwork
-from routeviz.space import architectures
+from routeviz.space import architectures, lattice_space
 
 
 def network(seed=0, **settings):
@@ -156,6 +156,11 @@ def test_a_part_that_a_static_network_has_not_built_is_an_error_in_one_line(net,
     with pytest.raises(InputError, match="was not built"):
         rerun(static, image, force(static, L2_s1_up=1))
     assert rerun(static, image, force(static, L3_s0=0)).changed.shape == (48, 80)
+
+
+def test_a_route_of_another_space_is_refused(net, image):
+    with pytest.raises(InputError, match="belongs to"):
+        rerun(net, image, ForcedRoute(lattice_space(4, 8), {"L1 s0": 0}))
 
 
 def test_a_label_of_another_size_is_refused(net, image):
