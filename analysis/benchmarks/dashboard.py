@@ -158,16 +158,20 @@ def many_images(folder: Path, n_images: int) -> None:
 
 
 def population(browser: Browser, n_images: int, repeats: int) -> dict[str, list[float]]:
-    """Seconds until the population of a log that was not read yet stands, and from a filter to all its charts."""
+    """Seconds until the population of a log not read yet stands, from its address, and from a filter to all charts."""
     first, change = [], []
     with TemporaryDirectory() as folder:
-        many_images(Path(folder) / "log", n_images)
+        many_images(Path(folder) / "few", 100)
+        many_images(Path(folder) / "many", n_images)
         with serving([folder], []) as (address, *_):
             wait_for(address)
             page = browser.new_page(viewport={"width": 1280, "height": 900})
             page.set_default_timeout(120_000)
+            page.goto(address)
+            page.wait_for_selector(LATTICE)
+            settle(page)
             started = time.perf_counter()
-            page.goto(f"{address}/population")
+            page.goto(f"{address}/population?source={Path(folder).name}/many (log)")
             page.wait_for_selector(".places canvas")
             page.wait_for_selector(IDLE)
             first.append(time.perf_counter() - started)

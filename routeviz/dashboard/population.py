@@ -111,11 +111,13 @@ class Population:
         n, n_paths = self.values.shape
         planes = np.empty((BINS + 1, n_paths, -(-n // 8)), np.uint8)
         for start in range(0, n, BLOCK):
-            values = self.values[start : start + BLOCK].T
-            reached = (self._state[start : start + BLOCK] != STATES.index("unreached")).T[self.space.source]
+            rows = slice(start, start + BLOCK)
+            values = np.ascontiguousarray(self.values[rows].T)
             bins = np.where(values > OPEN_THRESHOLD, 1 + np.minimum((values * BINS).astype(np.uint8), BINS - 1), 0)
+            unreached = np.ascontiguousarray(self._state[rows].T) == STATES.index("unreached")
+            bins[unreached[self.space.source]] = BINS + 1
             for number in range(BINS + 1):
-                bits = np.packbits((bins == number) & reached, axis=1)
+                bits = np.packbits(bins == number, axis=1)
                 planes[number, :, start // 8 : start // 8 + bits.shape[1]] = bits
         return planes
 
