@@ -21,8 +21,8 @@ from routeviz.routelog import RouteLog
 from routeviz.space import RoutingSpace
 
 if TYPE_CHECKING:
-    from routeviz.network import RoutingNetwork
     from routeviz.counterfactual import ForcedRoute, Original, Rerun
+    from routeviz.network import RoutingNetwork
 
 AS_THEY_ARE = running.How()
 PROCEDURAL = "scenes"
@@ -94,7 +94,6 @@ class Collection:
             return None
         return caches.features(self._image_key(row), self.how, cell, self.network(), sample.image)
 
-    def network(self) -> RoutingNetwork:
     def original(self, row: int) -> Original | None:
         """An image's pass, kept to be run again under forced routes; None where it cannot be computed."""
         sample = self.sample(row)
@@ -111,6 +110,7 @@ class Collection:
             return None
         return caches.rerun(self._image_key(row), self.how, forced.to_text(), original, forced)
 
+    def network(self) -> RoutingNetwork:
         """The checkpoint's network."""
         return caches.network(self.checkpoint, self.network_settings)
 
