@@ -117,9 +117,14 @@ def nearest(collection: Collection, routes: Mapping[str, Route], convention: str
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown("**Nearest architecture of each image**", help=WORDS["route"], width="stretch")
         words = st.segmented_control(
-            "Distance", list(DISTANCES), default=next(iter(DISTANCES)), key=state.METRIC, bind=state.BOUND,
-            required=True, label_visibility="collapsed",
-        )  # fmt: skip
+            "Distance",
+            list(DISTANCES),
+            default=next(iter(DISTANCES)),
+            key=state.METRIC,
+            bind=state.BOUND,
+            required=True,
+            label_visibility="collapsed",
+        )
         metric = DISTANCES[words]
         table = caches.nearest(log.digest, metric, log)
         offer = st.container(width="content")

@@ -259,9 +259,12 @@ def clusters(collection: Collection, population: Population, mask: np.ndarray) -
     now = filters.about(state.values(state.FILTER), "cluster")
     st.session_state[state.CLUSTER] = now if now in options else None
     st.pills(
-        "Only the images of cluster", options, format_func=lambda name: name.split()[1], key=state.CLUSTER,
+        "Only the images of cluster",
+        options,
+        format_func=lambda name: name.split()[1],
+        key=state.CLUSTER,
         on_change=take_cluster,
-    )  # fmt: skip
+    )
 
 
 def take_cluster() -> None:
