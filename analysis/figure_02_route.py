@@ -3,7 +3,7 @@
 import routeviz as rv
 from routeviz.bundled import bundled_data
 
-net = rv.load_checkpoint(bundled_data("checkpoints/scenes/checkpoints/step-003600.safetensors"))
+net = rv.load_checkpoint(bundled_data("checkpoints/scenes/checkpoints/step-006000.safetensors"))
 scenes = rv.open_dataset("scenes", split="val")
 sample = scenes[4]
 out = net(net.preprocess(sample.image)[None])

@@ -6,7 +6,7 @@ from routeviz.bundled import bundled_data
 scenes = rv.open_dataset("scenes", split="val", length=24)
 folder = bundled_data("checkpoints/scenes/checkpoints")
 logs = {
-    "before the budget": rv.trace(rv.load_checkpoint(folder / "step-000720.safetensors"), scenes, workers=0),
-    "under the budget": rv.trace(rv.load_checkpoint(folder / "step-003600.safetensors"), scenes, workers=0),
+    "before the budget": rv.trace(rv.load_checkpoint(folder / "step-001200.safetensors"), scenes, workers=0),
+    "under the budget": rv.trace(rv.load_checkpoint(folder / "step-006000.safetensors"), scenes, workers=0),
 }
 rv.save_figure(rv.plot_activations(logs), "figures/activations")

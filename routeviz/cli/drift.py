@@ -68,7 +68,7 @@ def command(
 ) -> None:
     """Follow the routes of the same images over all checkpoints of RUN.
 
-    Each checkpoint is traced into a route log of its own, OUT/step-000720 and so on. Stopped and called again, or after
+    Each checkpoint is traced into a route log of its own, OUT/step-001200 and so on. Stopped and called again, or after
     further training, the same command traces only what is not there yet.
     """
     from routeviz.errors import InputError

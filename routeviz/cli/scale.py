@@ -49,7 +49,7 @@ csv_option = click.option("--csv", type=click.Path(dir_okay=False, path_type=Pat
     epilog=example(
         "routeviz scale log LOG",
         "routeviz scale log LOG --sequence --fact objects_share_large",
-        "routeviz scale image step-003600.safetensors --dataset scenes --image val-00001",
+        "routeviz scale image step-006000.safetensors --dataset scenes --image val-00001",
     )
 )
 def command() -> None:
@@ -141,7 +141,7 @@ def log(
 
 @command.command(
     epilog=example(
-        "routeviz scale image step-003600.safetensors --dataset scenes --image val-00001",
+        "routeviz scale image step-006000.safetensors --dataset scenes --image val-00001",
         "routeviz scale image model.safetensors --dataset camvid --root CamVid --image 0016E5_07959 --resize 180x240",
     )
 )

@@ -70,7 +70,7 @@ def test_a_run_is_cut_down_to_its_last_checkpoint(run, tmp_path):
     folder = ANALYSIS.parent / "data" / "checkpoints" / "scenes"
     run(ANALYSIS / "bundle_run.py", folder, tmp_path / "cut", "--keep", "1")
     kept = sorted(path.relative_to(tmp_path / "cut").as_posix() for path in (tmp_path / "cut").rglob("*.*"))
-    assert kept == ["checkpoints/step-003600.safetensors", "config.json", "metrics.jsonl"]
+    assert kept == ["checkpoints/step-006000.safetensors", "config.json", "metrics.jsonl"]
 
 
 @pytest.mark.slow
