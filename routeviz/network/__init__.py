@@ -9,7 +9,7 @@ from routeviz.network.checkpoints import (
     save_checkpoint,
 )
 from routeviz.network.config import NetworkConfig, Normalization
-from routeviz.network.fixing import fixed_network
+from routeviz.network.fixing import fixed_network, thresholded_network
 from routeviz.network.network import NetworkOutput, RoutingNetwork
 
 __all__ = [
@@ -24,4 +24,5 @@ __all__ = [
     "load_pretrained",
     "read_checkpoint_header",
     "save_checkpoint",
+    "thresholded_network",
 ]

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from routeviz.errors import InputError
-from routeviz.space import RoutingSpace, lattice_space
+from routeviz.space import OPEN_THRESHOLD, RoutingSpace, lattice_space
 
 CHANNEL_ORDERS = ("RGB", "BGR")
 
@@ -56,6 +56,10 @@ class NetworkConfig:
     fixed_gates : tuple of float, optional
         Activation of each path in the space's order. Such a network has no gates: it is a static architecture. Cells
         and transforms that the fixed route does not use are not built.
+    open_threshold : float or tuple of float
+        An activation that a gate gives is used only where it is above this, and is exactly 0 elsewhere, before it is
+        decided whether a cell is closed: `OPEN_THRESHOLD` (as trained) to 1, which shuts a path for all images. One for
+        all paths or, as a tuple, one each. Activations that are forced or fixed are used as they are.
     normalization : Normalization
         What :meth:`RoutingNetwork.preprocess` does.
     class_names : tuple of str
@@ -75,6 +79,7 @@ class NetworkConfig:
     small_gate: bool = False
     stem_width: int = 64
     fixed_gates: tuple[float, ...] | None = None
+    open_threshold: float | tuple[float, ...] = OPEN_THRESHOLD
     normalization: Normalization = field(default_factory=Normalization)
     class_names: tuple[str, ...] = ()
     class_colors: tuple[tuple[int, int, int], ...] = ()
@@ -88,6 +93,11 @@ class NetworkConfig:
                 raise InputError(
                     f"{len(getattr(self, name))} {name} for {self.num_classes} classes; give one each or none"
                 )
+        thresholds = self.open_threshold if isinstance(self.open_threshold, tuple) else (self.open_threshold,)
+        if isinstance(self.open_threshold, tuple) and len(thresholds) != self.space.n_paths:
+            raise InputError(f"{len(thresholds)} open thresholds; this space has {self.space.n_paths} paths")
+        if outside := [value for value in thresholds if not OPEN_THRESHOLD <= value <= 1]:
+            raise InputError(f"an open threshold is {outside[0]:g}; valid: {OPEN_THRESHOLD:g} (as trained) to 1 (shut)")
         if self.fixed_gates is not None and len(self.fixed_gates) != self.space.n_paths:
             raise InputError(f"{len(self.fixed_gates)} fixed gates; this space has {self.space.n_paths} paths")
 
@@ -97,8 +107,11 @@ class NetworkConfig:
         return lattice_space(self.layers, self.width)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, fit for JSON."""
-        return asdict(self)
+        """Plain values, fit for JSON; without `open_threshold` where it is that of training, as it always was."""
+        data = asdict(self)
+        if self.open_threshold == OPEN_THRESHOLD:
+            del data["open_threshold"]
+        return data
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> NetworkConfig:
@@ -113,6 +126,8 @@ class NetworkConfig:
                 values["normalization"] = Normalization(tuple(parts["mean"]), tuple(parts["std"]), parts["channels"])
             if values.get("fixed_gates") is not None:
                 values["fixed_gates"] = tuple(float(value) for value in values["fixed_gates"])
+            if isinstance(values.get("open_threshold"), list | tuple):
+                values["open_threshold"] = tuple(float(value) for value in values["open_threshold"])
             values["class_names"] = tuple(str(name) for name in values.get("class_names", ()))
             values["class_colors"] = tuple(
                 tuple(int(part) for part in color) for color in values.get("class_colors", ())

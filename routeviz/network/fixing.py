@@ -1,7 +1,8 @@
-"""From a supernet and a route to the static network that the route is: its cells and paths, no gates."""
+"""Networks made of another one's weights: the static network that a route is, and the same with paths shut earlier."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -47,3 +48,33 @@ def fixed_network(net: RoutingNetwork, route: Route) -> RoutingNetwork:
         )
     fixed.load_state_dict({name: weights[name] for name in fixed.state_dict()})
     return fixed.to(next(net.parameters()).device).train(net.training)
+
+
+def thresholded_network(net: RoutingNetwork, threshold: float | Sequence[float]) -> RoutingNetwork:
+    """Copy a network with another threshold under which a path is closed; no weight changes.
+
+    Parameters
+    ----------
+    net : RoutingNetwork
+        With gates; it is left as it is.
+    threshold : float or sequence of float, (path,)
+        See :class:`NetworkConfig`: `OPEN_THRESHOLD` as trained, 1 shuts a path for all images.
+
+    Returns
+    -------
+    RoutingNetwork
+        In the mode and on the device that ``net`` is in.
+
+    Raises
+    ------
+    InputError
+        If a threshold is out of range, or the network is static: what is fixed asks no threshold.
+    """
+    if net.config.fixed_gates is not None:
+        raise InputError("a static network has no gates that a threshold could shut; give the network it was cut from")
+    several = not isinstance(threshold, float | int)
+    setting = tuple(float(value) for value in threshold) if several else float(threshold)
+    with torch.random.fork_rng(devices=[]):
+        other = RoutingNetwork(replace(net.config, open_threshold=setting))
+    other.load_state_dict(net.state_dict())
+    return other.to(next(net.parameters()).device).train(net.training)

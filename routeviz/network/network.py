@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -68,6 +69,10 @@ class RoutingNetwork(nn.Module):
         self._leads_to = np.where(space.exits, space.n_cells + space.paths.target_scale, space.target).tolist()
         fixed = None if gated else torch.tensor(used.activations)
         self.register_buffer("fixed_gates", fixed, persistent=False)
+        # None where every threshold is that of training: gates are then used as they are, to the last bit.
+        least = torch.ones(space.n_paths) * torch.tensor(config.open_threshold)
+        raised = config.open_threshold != OPEN_THRESHOLD
+        self.register_buffer("open_threshold", least if raised else None, persistent=False)
         self.apply(_initialise)
 
     def forward(self, images: Tensor, route: RouteLike | None = None) -> NetworkOutput:
@@ -115,10 +120,18 @@ class RoutingNetwork(nn.Module):
         gates = x.new_full((len(x), self.space.n_paths), torch.nan, dtype=torch.float32)
         return Passage(boxes, gates, image_size=(height, width), padded_size=size)
 
-    def advance(self, passage: Passage, route: RouteLike | None = None, *, until: int | None = None) -> None:
+    def advance(
+        self,
+        passage: Passage,
+        route: RouteLike | None = None,
+        *,
+        until: int | None = None,
+        opened: Callable[[int, Tensor], None] | None = None,
+    ) -> None:
         """Run layers ``passage.layer`` to ``until`` (excluded; by default all that are left), sparsely and in place.
 
-        ``route`` is that of :meth:`forward`; what it says of layers that have run has no effect any more.
+        ``route`` is that of :meth:`forward`; what it says of layers that have run has no effect any more. ``opened`` is
+        told of each open path, with the tensor sent along it for the images that open it.
         """
         space, boxes, gates = self.space, passage.boxes, passage.gates
         until = space.layers + 1 if until is None else until
@@ -132,7 +145,7 @@ class RoutingNetwork(nn.Module):
                 continue
             x = boxes[index].features(images)
             boxes[index] = None  # frees the sum as soon as the cell has read it
-            alphas = _activations(cell, x, None if forced is None else take(forced[:, paths], images))
+            alphas = self._activations(index, x, None if forced is None else take(forced[:, paths], images))
             gates[images, paths] = alphas.float()
 
             live = alphas.sum(dim=1) >= OPEN_THRESHOLD
@@ -156,7 +169,10 @@ class RoutingNetwork(nn.Module):
                             )
                         y = cell.transforms[cell.moves[offset]](take(h, chosen))
                         senders = take(awake, chosen)
-                        box.add(take(images, senders), y * take(alphas, senders)[:, offset, None, None, None])
+                        y = y * take(alphas, senders)[:, offset, None, None, None]
+                        box.add(take(images, senders), y)
+                        if opened is not None:
+                            opened(path, y)
                 if len(asleep) and space.passes[path]:
                     box.add(take(images, asleep), take(x, asleep))
         passage.layer = max(passage.layer, until)
@@ -176,7 +192,7 @@ class RoutingNetwork(nn.Module):
         gates = []
         for index, cell in enumerate(self.cells):
             x = boxes[index].features(everyone)
-            alphas = cell.gate(x)  # (N, path)
+            alphas = self._ask(index, x)
             closed = (alphas.sum(dim=1) < OPEN_THRESHOLD).to(x.dtype)
             gates.append(alphas)
             h = cell(x)
@@ -186,6 +202,24 @@ class RoutingNetwork(nn.Module):
                     y = y + x * closed[:, None, None, None]
                 boxes[self._leads_to[path]].add(everyone, y)
         passage.gates, passage.layer = torch.cat(gates, dim=1), space.layers + 1
+
+    def _activations(self, index: int, x: Tensor, forced: Tensor | None) -> Tensor:
+        """Activations of a cell's paths, ``(n, path)``: forced where given; the gate runs on the images that ask it."""
+        if forced is None:
+            return self._ask(index, x)
+        asks = forced.isnan()
+        images = asks.any(dim=1).nonzero().flatten()
+        if len(images) == 0:
+            return forced
+        asked = self._ask(index, take(x, images)).to(forced.dtype)
+        return forced.index_copy(0, images, torch.where(take(asks, images), asked, take(forced, images)))
+
+    def _ask(self, index: int, x: Tensor) -> Tensor:
+        """What a cell's gate gives, ``(n, path)``, exactly 0 where that is not above the path's threshold."""
+        alphas = self.cells[index].gate(x)
+        if self.open_threshold is None:
+            return alphas
+        return torch.where(alphas > self.open_threshold[self.space.paths_from(index)], alphas, 0)
 
     def _cells_between(self, first: int, last: int) -> tuple[int, int]:
         """Positions of the first cell of layer `first` and of layer `last`."""
@@ -215,18 +249,6 @@ class RoutingNetwork(nn.Module):
         channels = rgb[..., ::-1] if settings.channels == "BGR" else rgb
         values = (channels.astype(np.float32) - np.float32(settings.mean)) / np.float32(settings.std)
         return torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))
-
-
-def _activations(cell: Cell, x: Tensor, forced: Tensor | None) -> Tensor:
-    """Activations of a cell's paths, ``(n, path)``: forced where given; the gate runs on the images that ask it."""
-    if forced is None:
-        return cell.gate(x)
-    asks = forced.isnan()
-    images = asks.any(dim=1).nonzero().flatten()
-    if len(images) == 0:
-        return forced
-    asked = cell.gate(take(x, images)).to(forced.dtype)
-    return forced.index_copy(0, images, torch.where(take(asks, images), asked, take(forced, images)))
 
 
 def _initialise(module: nn.Module) -> None:

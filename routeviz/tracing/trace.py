@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
@@ -86,6 +86,31 @@ def trace(
         raise InputError(f"batch_size {batch_size}, workers {workers}, resize {resize}; give at least 1, 0 and 1x1")
     forced = None if route is None else forced_gates(route, net.space, 1, None)[0].numpy()
     source = source_of(net, dataset, resize=resize, route=route, forced=forced)
+    settings = {"out": out, "resize": resize, "batch_size": batch_size, "workers": workers, "progress": progress}
+    settings |= {"look_ahead": look_ahead, "shard_size": shard_size}
+    return record(net, dataset, lambda: Recorder(net, dataset, forced), source, what="tracing", **settings)
+
+
+def record(
+    net: RoutingNetwork,
+    dataset: Any,
+    recorder: Callable[[], Recorder],
+    source: Mapping[str, Any],
+    *,
+    what: str,
+    out: str | Path | None,
+    resize: tuple[int, int] | None,
+    batch_size: int,
+    workers: int,
+    look_ahead: int | None = None,
+    shard_size: int | None = None,
+    progress: bool = False,
+) -> RouteLog:
+    """Write a log of what a recorder makes of a dataset's images; goes on where it was killed.
+
+    ``recorder`` makes one, with the network in eval mode; ``source`` is all that its rows depend on, and ``what`` names
+    the work beside its bar. The others are those of `trace`.
+    """
 
     def write(folder: Path, ranks: Ranks) -> RouteLog:
         def open_log() -> LogWriter:
@@ -96,15 +121,15 @@ def trace(
             positions = chain.from_iterable(blocks.values())
             readings = read_ahead(dataset, positions, resize=resize, workers=workers, ahead=max(2, batch_size))
             total = sum(map(len, blocks.values()))
-            with readers_watched(), _evaluating(net), _bar(total, shown=progress and ranks.first) as bar:
-                recorder = Recorder(net, dataset, forced)
+            with readers_watched(), _evaluating(net), _bar(what, total, shown=progress and ranks.first) as bar:
+                rows = recorder()
                 for number, block in blocks.items():
                     skipped: list[Skipped] = []
                     readable = _readable(islice(readings, len(block)), skipped)
                     for batch in equal_sizes(readable, batch_size, look_ahead or 4 * batch_size):
-                        recorder.record(batch)
+                        rows.record(batch)
                         bar.update(len(batch))
-                    writer.write(number, *recorder.collect(), skipped)
+                    writer.write(number, *rows.collect(), skipped)
                     bar.update(len(skipped))
             ranks.wait()
             ranks.in_turn(writer.finish)
@@ -129,8 +154,8 @@ def _readable(readings: Iterable[Reading | Skipped], skipped: list[Skipped]) -> 
             yield reading
 
 
-def _bar(total: int, *, shown: bool) -> Bar:
-    return Bar(desc="tracing", total=total, unit="image", delay=2, disable=not shown)
+def _bar(what: str, total: int, *, shown: bool) -> Bar:
+    return Bar(desc=what, total=total, unit="image", delay=2, disable=not shown)
 
 
 @contextmanager

@@ -97,6 +97,8 @@ def fill(net: RoutingNetwork, weights: Mapping[str, Tensor]) -> RoutingNetwork:
     net.to_empty(device="cpu")
     if net.fixed_gates is not None:
         net.fixed_gates.copy_(torch.tensor(net.config.fixed_gates))
+    if net.open_threshold is not None:
+        net.open_threshold.copy_(torch.tensor(net.config.open_threshold))
     state = net.state_dict()
     net.load_state_dict({name: weights[name] if name in weights else tensor.zero_() for name, tensor in state.items()})
     return net.eval()

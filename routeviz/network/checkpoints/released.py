@@ -242,7 +242,14 @@ def export_released(net: RoutingNetwork, path: str | Path, *, step: int = 0) -> 
         By habit ``*.pth``.
     step : int
         Training step, written as ``iteration``.
+
+    Raises
+    ------
+    InputError
+        If the network closes paths under a threshold of its own: it would be another network.
     """
+    if net.open_threshold is not None:
+        raise InputError("the released layout has no place for an open threshold; write a *.safetensors checkpoint")
     file = io.BytesIO()
     torch.save({"model": to_released(net), "iteration": int(step)}, file)
     write_atomically(Path(path), file.getvalue())
