@@ -1,0 +1,130 @@
+import numpy as np
+import pytest
+import torch
+
+from routeviz.costs import macs
+from routeviz.counterfactual.closing import close_each, run_closed
+from routeviz.errors import InputError
+from routeviz.metrics import confusion
+from routeviz.network import NetworkConfig, RoutingNetwork, fixed_network
+from routeviz.space import Route
+
+
+def network(bias=0.3, seed=0, **settings):
+    """Gates that close some cells and leave some unreached."""
+    torch.manual_seed(seed)
+    net = RoutingNetwork(NetworkConfig(layers=5, width=4, num_classes=3, stem_width=4, **settings))
+    for cell in net.cells:
+        torch.nn.init.normal_(cell.gate.score.weight, std=0.5)
+        torch.nn.init.normal_(cell.gate.score.bias, bias, 0.8)
+        for module in cell.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                torch.nn.init.normal_(module.bias, std=0.1)
+    return net.eval()
+
+
+@pytest.fixture(scope="module")
+def image():
+    return torch.randn(3, 45, 70, generator=torch.Generator().manual_seed(2))
+
+
+@torch.inference_mode()
+def one_each(net, image):
+    """One forward pass for each path with it forced to 0: what all of this is measured against."""
+    return [net(image[None], route={path: 0.0}) for path in range(net.space.n_paths)]
+
+
+@pytest.mark.parametrize(("bias", "seed"), [(3, 0), (0.3, 0), (0.3, 1), (-0.3, 4)])
+@pytest.mark.parametrize("together", [1, 3, 16])
+def test_it_is_one_forward_pass_for_each_path(image, bias, seed, together):
+    net = network(bias, seed)
+    original = net(image[None])
+    wanted, seen = one_each(net, image), set()
+    for paths, output in run_closed(net, image, together=together):
+        assert len(paths) <= together
+        for path, logits, gates in zip(paths, output.logits, output.gates, strict=True):
+            scale = wanted[path].logits.abs().max()
+            torch.testing.assert_close(logits, wanted[path].logits[0], rtol=0, atol=1e-5 * max(1, float(scale)))
+            torch.testing.assert_close(gates, wanted[path].gates[0], rtol=0, atol=1e-5, equal_nan=True)
+        assert not seen & set(paths.tolist())
+        seen |= set(paths.tolist())
+    # What it does not run changes nothing.
+    for path in set(range(net.space.n_paths)) - seen:
+        assert torch.equal(wanted[path].logits, original.logits)
+    assert seen == set(np.flatnonzero(original.gates[0].detach().numpy() > 0).tolist())
+
+
+def test_cells_in_every_state_are_among_the_cases(image):
+    gates = [network(0.3, seed)(image[None]).gates[0] for seed in (0, 1)] + [network(-0.3, 4)(image[None]).gates[0]]
+    assert any(one.isnan().any() for one in gates)
+    assert any((one == 0).any() for one in gates)
+
+
+def test_measures_are_those_of_the_two_segmentations(image):
+    net = network()
+    label = np.random.default_rng(0).integers(0, 3, (45, 70))
+    label[:5] = 255
+    found = close_each(net, image, label=label, ignore_index=255)
+    with torch.inference_mode():
+        before = net(image[None])
+    p = before.logits[0].double().softmax(dim=0)
+    original = confusion(label, before.logits[0].argmax(dim=0).numpy(), 3, 255)
+    np.testing.assert_array_equal(found.hits[0], np.diag(original))
+    np.testing.assert_array_equal(found.predicted[0], original.sum(axis=0))
+    np.testing.assert_array_equal(found.labelled, original.sum(axis=1))
+    for path, after in enumerate(one_each(net, image)):
+        q = after.logits[0].double().softmax(dim=0)
+        assert found.kl[path] == pytest.approx(float((p * (p / q).log()).sum(dim=0).mean()), abs=1e-5)
+        prediction = after.logits[0].argmax(dim=0)
+        changed = (prediction != before.logits[0].argmax(dim=0)).double().mean()
+        assert found.changed[path] == pytest.approx(float(changed), abs=2 / label.size)
+        for convention, counts in found.macs.items():
+            assert counts[1 + path] == macs(net, after.gates.numpy(), (45, 70), convention=convention)[0]
+        table = confusion(label, prediction.numpy(), 3, 255)
+        assert np.abs(found.hits[1 + path] - np.diag(table)).sum() <= 2
+        assert np.abs(found.predicted[1 + path] - table.sum(axis=0)).sum() <= 4
+
+
+def test_closing_what_is_shut_or_unreached_changes_nothing(image):
+    net = network(-0.3, 4)
+    found = close_each(net, image)
+    shut = ~(np.nan_to_num(found.gates) > 0)
+    assert np.isnan(found.gates).any()
+    assert shut.any()
+    assert (~shut).any()
+    assert not found.kl[shut].any()
+    assert not found.changed[shut].any()
+    assert (found.macs["conv"][1:][shut] == found.macs["conv"][0]).all()
+    assert (found.macs["conv"][1:] <= found.macs["conv"][0]).all() or (found.kl > 0).any()
+    assert found.hits is None
+
+
+def test_without_the_last_path_into_the_decoder_its_bias_is_left(image):
+    """One way only, along the first scale: each of its paths is the last one, but for a cell that passes its input."""
+    net = network(3)
+    way = np.array(
+        [
+            scale == 0 and move == "keep"
+            for scale, move in zip(*net.space.paths[["scale", "move"]].T.values, strict=True)
+        ]
+    )
+    static = fixed_network(net, Route(net.space, way.astype(np.float32)))
+    outputs = {
+        int(path): one
+        for paths, output in run_closed(static, image)
+        for path, one in zip(paths, output.logits, strict=True)
+    }
+    assert sorted(outputs) == np.flatnonzero(way).tolist()
+    wanted = one_each(static, image)
+    for path, logits in outputs.items():
+        torch.testing.assert_close(logits, wanted[path].logits[0], rtol=0, atol=1e-5)
+    # A closed cell passes its input on, so that even the last one leaves no empty decoder.
+    found = close_each(static, image)
+    assert (found.kl[way] > 0).all()
+    assert not found.kl[~way].any()
+
+
+def test_bad_input(image):
+    net = network()
+    with pytest.raises(InputError, match="inference only"):
+        next(run_closed(net.train(), image))
