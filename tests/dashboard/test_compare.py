@@ -40,18 +40,24 @@ def components_of(app):
     return [item.proto for item in app.get("bidi_component") if item.proto.component_name == "routeviz_lattice"]
 
 
-def test_the_first_and_the_last_image_are_compared_at_first(compare, log):
-    app = compare()
-    assert app.selectbox(key="left_image").value == "val-00000"
-    assert app.selectbox(key="right_image").value == "val-00005"
-    distance = rv.route_distance(log.route(0), log.route(5))
-    assert metric(app, "jaccard distance").value == f"{distance:.4f}"
-    left, right = log.images["miou"][[0, 5]]
-    assert metric(app, "mIoU: right").delta == f"{100 * (right - left):+.1f} points"
+def furthest_in_macs(log):
     macs = log.images["macs_conv"]
-    assert metric(app, "MACs (conv): right").delta == f"{100 * (macs[5] - macs[0]) / macs[0]:+.2f}%"
-    one, other = log.route(0).open, log.route(5).open
-    counts = f"{(one & ~other).sum()} · {(other & ~one).sum()} · {(one & other).sum()}"
+    return int((macs - macs[0]).abs().idxmax())
+
+
+def test_the_first_image_is_compared_at_first_with_the_one_whose_macs_are_furthest(compare, log):
+    app, other = compare(), furthest_in_macs(log)
+    macs = log.images["macs_conv"]
+    assert max(abs(macs[other] - macs[0]), 1) == max(macs.max() - macs[0], macs[0] - macs.min(), 1)
+    assert app.selectbox(key="left_image").value == "val-00000"
+    assert app.selectbox(key="right_image").value == log.images["id"][other]
+    distance = rv.route_distance(log.route(0), log.route(other))
+    assert metric(app, "jaccard distance").value == f"{distance:.4f}"
+    left, right = log.images["miou"][[0, other]]
+    assert metric(app, "mIoU: right").delta == f"{100 * (right - left):+.1f} points"
+    assert metric(app, "MACs (conv): right").delta == f"{100 * (macs[other] - macs[0]) / macs[0]:+.2f}%"
+    one, two = log.route(0).open, log.route(other).open
+    counts = f"{(one & ~two).sum()} · {(two & ~one).sum()} · {(one & two).sum()}"
     assert metric(app, "paths: left only, right only, both").value == counts
     assert len(components_of(app)) == 3
 
@@ -112,8 +118,9 @@ def test_other_spaces_are_told_apart_in_one_line(open_app, shelf_folder, tmp_pat
 
 def test_a_chosen_path_is_told_for_both_sides(compare, log):
     app = compare(selected="L0 s0 keep")
-    activation = log.route(5).activations[0]
-    assert any(f"keep {activation:.4f}" in item.value and "val-00005" in item.value for item in app.caption)
+    other = furthest_in_macs(log)
+    activation, id_ = log.route(other).activations[0], log.images["id"][other]
+    assert any(f"keep {activation:.4f}" in item.value and id_ in item.value for item in app.caption)
 
 
 def test_spaces_of_other_widths_can_be_compared(log):

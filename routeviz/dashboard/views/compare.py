@@ -116,7 +116,7 @@ def choose_row(side: str, collection: Collection) -> int:
     if not len(ids):
         raise InputError("there are no images here; choose another log")
     found = np.flatnonzero(ids.to_numpy() == state.value(key))
-    current = int(found[0]) if len(found) else first_row(side, ids)
+    current = int(found[0]) if len(found) else first_row(side, collection.facts)
     options = [ids.iat[row] for row in window(np.arange(len(ids)), current, LISTED)]
     if st.session_state.get(key) not in options:
         st.session_state.pop(key, None)
@@ -126,13 +126,19 @@ def choose_row(side: str, collection: Collection) -> int:
     return int(np.flatnonzero(ids.to_numpy() == id_)[0])
 
 
-def first_row(side: str, ids: pd.Series) -> int:
-    """The image that a side shows at first: the same under another network as at the left, else the first or last."""
+def first_row(side: str, facts: pd.DataFrame) -> int:
+    """The image that a side shows at first: the same under another network as at the left, else two that differ.
+
+    At the left that is the first image, at the right the one whose MACs are furthest from the first one's.
+    """
     left, right = state.SIDES
-    there = np.flatnonzero(ids.to_numpy() == state.value(state.of_side(left, "image"))) if side == right else ()
+    there = np.flatnonzero(facts["id"].to_numpy() == state.value(state.of_side(left, "image"))) if side == right else ()
     if len(there) and state.value(state.of_side(left, "from")) != state.value(state.of_side(right, "from")):
         return int(there[0])
-    return len(ids) - 1 if side == right else 0
+    if side == left:
+        return 0
+    costs = facts.get("macs_conv", facts.index.to_series()).to_numpy()
+    return int(np.argmax(np.abs(costs - costs[0])))
 
 
 def choose_conditions(side: str, collection: Collection) -> list[str]:
