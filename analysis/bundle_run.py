@@ -3,7 +3,8 @@
     python analysis/bundle_run.py runs/scenes data/checkpoints/scenes --keep 5
 
 The last checkpoint is kept as it is, so that it gives the figures of the run's last evaluation; the others are written
-with their convolutions in float16, at about half the size.
+with their convolutions in float16, at about half the size. `--keep 0` keeps no checkpoint. What
+`analysis/static_networks.py --keep` counted comes along.
 """
 
 import argparse
@@ -30,14 +31,16 @@ if __name__ == "__main__":
     paths = checkpoint_paths(options.run)
     if not paths:
         parser.error(f"{options.run} holds no checkpoints")
-    (options.out / "checkpoints").mkdir(parents=True, exist_ok=True)
-    for name in ("config.json", "metrics.jsonl"):
-        shutil.copyfile(options.run / name, options.out / name)
-    *early, last = spread(list(paths), options.keep)
-    for step in early:
+    (options.out / "checkpoints" if options.keep else options.out).mkdir(parents=True, exist_ok=True)
+    for name in ("config.json", "metrics.jsonl", "evaluation.npz"):
+        if (options.run / name).exists():
+            shutil.copyfile(options.run / name, options.out / name)
+    kept = spread(list(paths), options.keep)
+    for step in kept[:-1]:
         save_checkpoint(
             load_checkpoint(paths[step]), options.out / "checkpoints" / paths[step].name, step=step, half=True
         )
-    shutil.copyfile(paths[last], options.out / "checkpoints" / paths[last].name)
+    for step in kept[-1:]:
+        shutil.copyfile(paths[step], options.out / "checkpoints" / paths[step].name)
     size = sum(file.stat().st_size for file in options.out.rglob("*") if file.is_file())
-    print(f"{options.out}: {len(early) + 1} checkpoints, {size / 1e6:.1f} MB")
+    print(f"{options.out}: {len(kept)} checkpoints, {size / 1e6:.1f} MB")

@@ -3,7 +3,12 @@
     python analysis/static_networks.py runs/camvid-* --root CamVid --reference camvid-raw
 
 Evaluates the last checkpoint of every run on the images that it was evaluated on in training, one image at a time, and
-prints a Markdown table. mIoU is that of the whole dataset. Its interval draws the images again 9,999 times; that of the
+prints a Markdown table. With `--keep`, every run's folder also keeps what was counted on each image (evaluation.npz);
+from that the table can be printed again where checkpoints or images are not at hand:
+
+    python analysis/static_networks.py data/checkpoints/camvid-*
+
+mIoU is that of the whole dataset. Its interval draws the images again 9,999 times; that of the
 difference to the reference draws the same images for both networks (paired). Neither draws the training again: of two
 runs with different seeds each has a row. Nor do they know that the frames of a film, as CamVid's are, are
 alike: intervals over independent images would be wider. MACs are of what executes, over images, on average, at
@@ -26,6 +31,8 @@ from routeviz.stats import Interval, miou_difference, miou_interval
 from routeviz.training import TrainConfig, checkpoint_paths, read_config, read_metrics
 from routeviz.training.batches import resized
 
+KEPT = "evaluation.npz"
+
 
 @dataclass(frozen=True)
 class Result:
@@ -44,30 +51,48 @@ class Result:
         return self.config.architecture is None
 
 
+def result_of(run: Path, root: str | None, convention: str, *, keep: bool) -> Result:
+    """A run's last checkpoint, evaluated; without one, what an earlier evaluation kept."""
+    config, paths, metrics = read_config(run), checkpoint_paths(run), read_metrics(run)
+    file = run / KEPT
+    if not paths and not file.exists():
+        raise rv.InputError(f"{run} holds neither a checkpoint nor {KEPT}; wait for its first checkpoint")
+    if paths and (root or Path(config.root or ".").exists() or not file.exists()):
+        counted = evaluated(run, config, paths, root)
+        if keep:
+            np.savez_compressed(file, **counted)
+    else:
+        with np.load(file) as kept:
+            counted = dict(kept)
+    step = int(counted["step"])
+    confusions = counted["confusions"].astype(np.int64)
+    logged = [line["miou"] for line in metrics if line["kind"] == "evaluation" and line["step"] == step]
+    found = mean_iou(confusions.sum(axis=0))
+    if logged and abs(found - logged[-1]) > 1e-3:
+        click.echo(f"{run.name}: mIoU {found:.4f} here, {logged[-1]:.4f} at the end of its training", err=True)
+    seconds = max((line["seconds"] for line in metrics if line["step"] <= step), default=float("nan"))
+    size = int(counted["parameters"])
+    return Result(run.name, config, step, seconds, size, confusions, counted[f"macs_{convention}"])
+
+
 @torch.no_grad()
-def evaluated(run: Path, root: str | None, convention: str) -> Result:
-    """Evaluate a run's last checkpoint image by image."""
-    config, paths = read_config(run), checkpoint_paths(run)
-    if not paths:
-        raise rv.InputError(f"{run} has no checkpoint yet; wait for its first one")
+def evaluated(run: Path, config: TrainConfig, paths: dict[int, Path], root: str | None) -> dict[str, np.ndarray]:
+    """Evaluate a run's last checkpoint image by image; counts fit to be kept in a file."""
     step = max(paths)
     net = rv.load_checkpoint(paths[step])
     dataset = rv.open_dataset(config.dataset, root or config.root, split=config.eval_split, **config.options)
-    confusions, costs = [], []
+    confusions, costs = [], {convention: [] for convention in rv.CONVENTIONS}
     for index in tqdm(range(len(dataset)), desc=run.name, unit="image", leave=False):
         sample = dataset[index]
         image, label = resized(sample.image, sample.label, config.resize)
         output = net(net.preprocess(image)[None])
         prediction = output.logits[0].argmax(0).numpy()
         confusions.append(confusion(label, prediction, net.config.num_classes, dataset.ignore_index))
-        costs.append(rv.macs(net, output.gates.numpy(), image.shape[:2], convention=convention)[0])
-    metrics = read_metrics(run)
-    logged = [line["miou"] for line in metrics if line["kind"] == "evaluation" and line["step"] == step]
-    found = mean_iou(np.sum(confusions, axis=0))
-    if logged and abs(found - logged[-1]) > 1e-3:
-        click.echo(f"{run.name}: mIoU {found:.4f} here, {logged[-1]:.4f} at the end of its training", err=True)
-    seconds = max((line["seconds"] for line in metrics if line["step"] <= step), default=float("nan"))
-    return Result(run.name, config, step, seconds, rv.parameters(net), np.array(confusions), np.array(costs))
+        for convention, macs in costs.items():
+            macs.append(rv.macs(net, output.gates.numpy(), image.shape[:2], convention=convention)[0])
+    counted = {f"macs_{convention}": np.array(macs) for convention, macs in costs.items()}
+    facts = {"step": np.int64(step), "parameters": np.int64(rv.parameters(net))}
+    return {"confusions": np.array(confusions, dtype=np.int32), **counted, **facts}
 
 
 def row(result: Result, reference: Result, unit: float) -> list[str]:
@@ -105,12 +130,13 @@ def percent(figure: Interval, *, sign: str = "") -> str:
 @click.argument("runs", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--root", help="Folder of the dataset; by default that of the runs.")
 @click.option("--reference", help="Name of the run to compare with; by default the first.")
+@click.option("--keep", is_flag=True, help=f"Write {KEPT} into each run's folder.")
 @click.option("--convention", type=click.Choice(rv.CONVENTIONS), default="conv", show_default=True)
-def main(runs: tuple[Path, ...], root: str | None, reference: str | None, convention: str) -> None:
+def main(runs: tuple[Path, ...], root: str | None, reference: str | None, keep: bool, convention: str) -> None:
     names = [run.name for run in runs]
     if (reference or names[0]) not in names:
         raise click.UsageError(f"no run {reference!r}; there are {', '.join(names)}")
-    results = [evaluated(run, root, convention) for run in runs]
+    results = [result_of(run, root, convention, keep=keep) for run in runs]
     chosen = results[names.index(reference or names[0])]
     unit, letter = (1e9, "G") if max(result.macs.max() for result in results) >= 1e9 else (1e6, "M")
     header = ["network", "dynamic", "mIoU % [95 %]", f"difference to {chosen.name} [95 %, paired]"]

@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from click.testing import CliRunner
 
 from routeviz.datasets import open_dataset
+from routeviz.errors import InputError
 from routeviz.network import RoutingNetwork, save_checkpoint
 from routeviz.training import TrainConfig
 from routeviz.training.evaluation import evaluate
@@ -68,3 +70,19 @@ def test_an_unknown_reference_is_told(runs):
     result = CliRunner().invoke(runpy.run_path(str(SCRIPT))["main"], [str(folder / "raw"), "--reference", "none"])
     assert result.exit_code == 2
     assert "no run 'none'; there are raw" in result.output
+
+
+def test_what_was_counted_is_kept_and_gives_the_same_table_without_a_checkpoint(runs, tmp_path):
+    folder, said = runs
+    main = runpy.run_path(str(SCRIPT))["main"]
+    shutil.copytree(folder, tmp_path / "runs")
+    copies = [str(tmp_path / "runs" / name) for name in said]
+    first = CliRunner().invoke(main, [*copies, "--keep"])
+    assert first.exit_code == 0, first.output
+    for copy in copies:
+        shutil.rmtree(Path(copy) / "checkpoints")
+    again = CliRunner().invoke(main, copies)
+    assert again.stdout == first.stdout
+    (tmp_path / "runs" / "raw" / "evaluation.npz").unlink()
+    with pytest.raises(InputError, match=r"neither a checkpoint nor evaluation\.npz"):
+        CliRunner().invoke(main, copies, catch_exceptions=False)
