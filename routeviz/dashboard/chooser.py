@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 import streamlit as st
@@ -14,7 +16,7 @@ from routeviz.dashboard.order import DOWN, UP, listed, sort_choices, step, windo
 from routeviz.dashboard.settings import Settings
 from routeviz.dashboard.shelf import Item
 from routeviz.dashboard.words import WORDS, plain, short
-from routeviz.errors import DatasetError, RoutevizError
+from routeviz.errors import DatasetError, LogError, RoutevizError
 
 CONVENTIONS = ("conv", "fvcore", "released")
 SPLITS = ("val", "train", "test")
@@ -22,6 +24,8 @@ GATES = ("full gate", "small gate")
 OWN_SUFFIX = ".safetensors"
 LISTED = 1000
 THUMBNAILS = 96
+MOST_OPENED = 3
+"""Logs that are opened to find one whose pictures are at hand."""
 
 
 def choose_collection() -> tuple[Collection | None, str]:
@@ -36,6 +40,7 @@ def choose_collection() -> tuple[Collection | None, str]:
         name = st.selectbox(
             "Route log or checkpoint",
             list(offered),
+            index=first_choice(list(offered.values()), settings),
             key=state.SOURCE,
             bind=state.BOUND,
             help=f"Route log: {WORDS['route log']} Checkpoint: {WORDS['checkpoint']}",
@@ -52,6 +57,17 @@ def choose_collection() -> tuple[Collection | None, str]:
         )
         about(collection)
     return collection, convention
+
+
+def first_choice(offered: Sequence[Item], settings: Settings) -> int:
+    """Position of what is shown before anything is chosen: the first log whose pictures are at hand, else the first."""
+    shown = dataset_names(settings)
+    logs = [place for place, item in enumerate(offered) if item.kind == "log"]
+    for place in logs[:MOST_OPENED]:
+        with suppress(LogError):
+            if (caches.log(offered[place]).source.get("dataset") or {}).get("name") in shown:
+                return place
+    return 0
 
 
 def _open(item: Item, shelf: list[Item], settings: Settings) -> Collection:

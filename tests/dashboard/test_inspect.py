@@ -36,6 +36,17 @@ def test_the_first_image_of_the_log_is_shown_with_its_numbers(open_app, shelf_fo
     assert metric(app, "MACs (conv)").endswith(("k", "M"))
 
 
+def test_a_log_whose_pictures_are_at_hand_is_shown_first(open_app, tmp_path, log):
+    facts, data = log.images, log.source["dataset"]
+    elsewhere = rv.RouteLog(log.gates, facts, log.space, log.source | {"dataset": data | {"name": "camvid"}})
+    elsewhere.save(tmp_path / "a")
+    log.save(tmp_path / "b")
+    assert open_app(tmp_path).selectbox(key=state.SOURCE).value == source(tmp_path, "b (log)")
+    shutil.rmtree(tmp_path / "b")
+    elsewhere.save(tmp_path / "c")
+    assert open_app(tmp_path).selectbox(key=state.SOURCE).value == source(tmp_path, "a (log)")
+
+
 def test_a_link_shows_the_image_the_path_and_the_convention_that_it_names(open_app, shelf_folder, log):
     id_ = log.images["id"][3]
     app = open_app(shelf_folder, image=id_, selected="L0 s0 down", macs="fvcore")
