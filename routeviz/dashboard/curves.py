@@ -78,9 +78,10 @@ def drawn(sheet: Sheet, step: int) -> go.Figure:
             hovertemplate="%{y:.4g}",
         )
     figure.add_vline(x=step, line={"color": MARK, "width": 2})
-    figure.add_annotation(
-        x=step, y=1, yref="paper", yanchor="bottom", text=f"{step:,}", showarrow=False, font={"color": MARK}
-    )
+    # At the end of the axis a label in the middle would be cut.
+    anchor = "right" if step > 0.9 * panel.x.ends[1] else "center"
+    label = {"text": f"{step:,}", "font": {"color": MARK}, "showarrow": False}
+    figure.add_annotation(x=step, y=1, yref="paper", xanchor=anchor, yanchor="bottom", **label)
     figure.update_layout(
         height=HEIGHT,
         margin={"l": 8, "r": 8, "t": 26, "b": 8},
