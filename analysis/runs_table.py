@@ -4,9 +4,9 @@
 
 Without arguments the runs are those that come with routeviz.
 
-Columns: the budget (λ, μ), optimizer steps, hours of training, mIoU of the last evaluation over the whole dataset,
-expected cost as a share of the whole space's (what μ steers), and MACs an image (convention conv: multiply-adds of
-convolutions that are executed) on average, at most and at least.
+Columns: the budget (λ, μ) or static architecture, optimizer steps, hours of training, mIoU of the last evaluation over
+the whole dataset, expected cost as a share of the whole space's (what μ steers), and MACs an image (convention conv:
+multiply-adds of convolutions that are executed) on average, at most and at least.
 """
 
 import sys
@@ -23,16 +23,16 @@ def row(folder: Path) -> dict[str, str]:
     config, metrics = read_config(folder), read_metrics(folder)
     last = [line for line in metrics if line["kind"] == "evaluation"][-1]
     share = [line["expected_share"] for line in metrics if line["kind"] == "step"][-20:]
-    budget = config.budget
+    budget = f"{config.budget.weight:g}, {config.budget.target:g}" if config.budget else "none (raw)"
     macs = last["macs"]["conv"]
     return {
         "run": folder.name,
-        "λ, μ": f"{budget.weight:g}, {budget.target:g}" if budget else "none (raw)",
+        "λ, μ": f"static ({config.architecture})" if config.architecture else budget,
         "steps": f"{last['step']}",
         "hours": f"{last['seconds'] / 3600:.2f}",
         "images": f"{last['images']}",
         "mIoU %": f"{100 * last['miou']:.1f}",
-        "expected share": f"{sum(share) / len(share):.3f}",
+        "expected share": "·" if config.architecture else f"{sum(share) / len(share):.3f}",
         "MACs avg / max / min, M (conv)": " / ".join(f"{macs[key] / 1e6:.1f}" for key in ("avg", "max", "min")),
     }
 

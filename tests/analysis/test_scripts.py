@@ -62,7 +62,9 @@ def test_the_table_of_costs_has_what_the_released_code_counts(run, capsys):
 def test_the_table_of_runs_has_a_row_for_each_bundled_run(run, capsys):
     run(ANALYSIS / "runs_table.py")
     table, *_ = capsys.readouterr().out.split("\n\n")
-    assert len(table.splitlines()) == 2 + 4
+    bundled = sorted(path.parent.name for path in (ANALYSIS.parent / "data" / "checkpoints").glob("*/config.json"))
+    assert [line.split()[1] for line in table.splitlines()[2:]] == bundled
+    assert "| camvid-hrnetv2 | static (hrnetv2) | 5600 | 0.87 | 101 | 49.8 | · |" in table
     assert "| camvid-raw | none (raw) | 5600 | 1.14 | 101 | 52.1 |" in table
 
 
