@@ -57,6 +57,9 @@ if TYPE_CHECKING:
     from routeviz.plots import save_figure as save_figure
     from routeviz.plots import scale_groups as scale_groups
     from routeviz.plots import static_macs as static_macs
+    from routeviz.report import Report as Report
+    from routeviz.report import make_report as make_report
+    from routeviz.report import write_report as write_report
     from routeviz.routelog import LogWriter as LogWriter
     from routeviz.routelog import RouteLog as RouteLog
     from routeviz.routelog import load_log as load_log
@@ -135,6 +138,7 @@ _ROOMS = {
         "scale_groups",
         "static_macs",
     ),
+    "report": ("Report", "make_report", "write_report"),
     "routelog": ("LogWriter", "RouteLog", "load_log"),
     "space": (
         "INPUTS",

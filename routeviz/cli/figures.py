@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -12,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from routeviz.cli.material import HINTS, gather_material
 from routeviz.cli.options import example, json_option
 from routeviz.errors import DatasetError, InputError
 
 if TYPE_CHECKING:
-    from routeviz.plots.catalogue import Material, Pictures
     from routeviz.routelog import RouteLog
 
 # Named here because the catalogue costs an import; a test holds the two together.
@@ -26,12 +25,6 @@ NAMES = (
 )
 FORMATS = ("pdf", "svg", "png", "csv")
 CONVENTIONS = ("conv", "fvcore", "released")
-
-_HINTS = {
-    "accuracy": ": give --run for each network",
-    "training_activations": ": give --run and --root",
-    "training_budget": ": give --run",
-}
 
 folder = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -93,7 +86,7 @@ def command(
 
     asked = [name for name in NAMES if name in only] or list(NAMES)
     size = None if width is None else inches(_number(width))
-    material, notes = _material(log, runs, others, root, checkpoint, image, convention)
+    material, notes = gather_material(log, runs, root, checkpoint, others=others, image=image, convention=convention)
     about = _about(log, material.log)
     part = out.with_name(f".{out.name}.part-{os.getpid()}")
     left_out: dict[str, str] = {}
@@ -103,7 +96,7 @@ def command(
             try:
                 sheet = FIGURES[name].describe(material)
             except (InputError, DatasetError) as error:
-                left_out[name] = f"{error}{_HINTS.get(name, '') if not runs else ''}"
+                left_out[name] = f"{error}{HINTS.get(name, '') if not runs else ''}"
                 if only:
                     raise InputError(f"cannot draw {name}: {left_out[name]}") from error
                 continue
@@ -144,104 +137,6 @@ def _write(path: Path, sheet: Any, formats: Sequence[str], width: float | None, 
             path.with_suffix(f".{suffix}").write_bytes(data)
     if "csv" in formats:
         sheet.table().to_csv(path.with_suffix(".csv"), index=False)
-
-
-def _material(
-    path: Path,
-    runs: Sequence[Path],
-    others: Sequence[Path],
-    root: Path | None,
-    checkpoint: Path | None,
-    image: str,
-    convention: str,
-) -> tuple[Material, list[str]]:
-    """What figures can be drawn from, and what some of them will lack."""
-    from routeviz.plots.catalogue import Material
-    from routeviz.plots.networks import trace_steps
-    from routeviz.routelog import load_log
-    from routeviz.training import checkpoint_paths, read_config, read_metrics
-
-    log = load_log(path)
-    for run in runs:
-        read_config(run)
-    steps = checkpoint_paths(runs[0]) if runs else {}
-    dataset, notes = _dataset(log, root)
-    pictures, resize = None, (log.source.get("settings") or {}).get("resize")
-    if dataset is not None:
-        found = _checkpoint(log, checkpoint, list(steps.values()))
-        if found is None:
-            notes.append("pictures have no segmentation: give --checkpoint with the file that was traced")
-        pictures = _pictures(log, dataset, found)
-    return Material(
-        log=log,
-        name=path.resolve().name,
-        others={other.resolve().name: load_log(other) for other in others},
-        pictures=pictures,
-        image=image,
-        runs={run.resolve().name: read_metrics(run) for run in runs},
-        steps=(lambda: trace_steps(steps, dataset, resize=resize and tuple(resize))) if dataset and steps else None,
-        convention=convention,
-    ), notes
-
-
-def _dataset(log: RouteLog, root: Path | None) -> tuple[Any, list[str]]:
-    """The log's dataset, where its pictures are at hand; and what is to be said of that."""
-    from routeviz.datasets import open_dataset
-
-    made_of = log.source.get("dataset") or {}
-    if not made_of.get("name"):
-        if root is not None:
-            raise InputError("this log does not say which dataset its images are from; leave out --root")
-        return None, ["the route has no pictures: this log does not say which dataset its images are from"]
-    place = root or made_of.get("root")
-    try:
-        return open_dataset(made_of["name"], place, made_of.get("split") or "val", **(made_of.get("options") or {})), []
-    except (DatasetError, InputError):
-        if root is not None:
-            raise
-        return None, [f"the route has no pictures: give --root with the folder of {made_of['name']}"]
-
-
-def _checkpoint(log: RouteLog, given: Path | None, candidates: Sequence[Path]) -> Path | None:
-    """The file that was traced, known by its hash."""
-    wanted = (log.source.get("checkpoint") or {}).get("sha256")
-    for path in [given] if given else candidates[::-1]:
-        with path.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() == wanted:
-                return path
-    if given:
-        raise InputError(f"{given} is not the checkpoint that was traced: its SHA-256 is not {wanted}")
-    return None
-
-
-def _pictures(log: RouteLog, dataset: Any, checkpoint: Path | None) -> Pictures:
-    import numpy as np
-
-    from routeviz.network import load_checkpoint
-    from routeviz.plots.catalogue import Pictures
-    from routeviz.plots.networks import segment
-
-    rows = {id_: row for row, id_ in enumerate(dataset.ids)}
-    made_by, settings = log.source.get("network") or {}, log.source.get("settings") or {}
-    forced = settings.get("route")
-
-    def sample(id_: str) -> Any:
-        if id_ not in rows:
-            raise InputError(f"the image {id_} of the log is not in the dataset's folder")
-        return dataset[rows[id_]]
-
-    def segmented(image: np.ndarray) -> np.ndarray:
-        route = None if forced is None else np.array(forced["activations"], float)
-        size = settings.get("resize")
-        net = load_checkpoint(checkpoint, small_gate=made_by.get("small_gate"))
-        return segment(net, image, resize=size and tuple(size), route=route)
-
-    return Pictures(
-        sample=sample,
-        segment=None if checkpoint is None else segmented,
-        class_names=dataset.class_names,
-        class_colors=dataset.class_colors,
-    )
 
 
 def _about(path: Path, log: RouteLog) -> str:

@@ -22,6 +22,7 @@ COMMANDS = {
     "common": "Cut the network that most images share out of a log, and keep it as a checkpoint.",
     "import": "Turn a released checkpoint into one of routeviz's own.",
     "figures": "Draw every figure of a paper that a route log permits, in PDF, SVG and PNG.",
+    "report": "Write a route log as one HTML file that opens anywhere.",
     "export": "Write a log as CSV, a route as GraphML, a network as a plain checkpoint.",
     "dashboard": "Look at route logs in the browser.",
 }
