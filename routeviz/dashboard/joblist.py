@@ -37,6 +37,8 @@ _SAID = "jobs_said"
 
 
 def _listed(settings: Settings, busy: bool) -> None:
+    if state.unsettled():
+        st.rerun()  # all of the page, not this list alone
     jobs = list_jobs(settings.jobs)
     if busy != any(job.running for job in jobs):
         # Polling begins or ends with the whole page, and what a job made is to be found at once.
@@ -88,10 +90,10 @@ def _buttons(settings: Settings, job: Job, item: Item | None, resumable: bool) -
     if item is not None and item.kind == "log":
         chosen = {state.SOURCE: f"{item.name} (log)"}
         links.link("inspect", "Inspect the routes", key=f"open_{job.id}", icon=":material/search:", **chosen)
-    is_run = item is not None and item.kind == "run"
-    look = {"icon": ":material/show_chart:", "type": "tertiary"}
-    if is_run and st.button("Show the run", key=f"open_{job.id}", on_click=_show_run, args=(item.name,), **look):
-        st.rerun()  # all of the page, not this list alone
+    if item is not None and item.kind == "run":
+        wanted = {state.PART: RUNS, state.RUN: item.name}
+        look = {"icon": ":material/show_chart:", "type": "tertiary"}
+        st.button("Show the run", key=f"open_{job.id}", on_click=state.want, args=(wanted,), **look)
     if job.running:
         st.button("Stop", key=f"stop_{job.id}", icon=":material/stop:", on_click=stop, args=(job,))
         return
@@ -106,11 +108,6 @@ def _buttons(settings: Settings, job: Job, item: Item | None, resumable: bool) -
     with st.popover("", icon=":material/delete:", help="Delete", key=f"ask_{job.id}"):
         st.markdown("Deletes the job with its result and its uploads.")
         st.button("Delete", key=f"delete_{job.id}", type="primary", on_click=_delete, args=(job,))
-
-
-def _show_run(name: str) -> None:
-    st.session_state[state.PART] = RUNS
-    st.session_state[state.RUN] = name
 
 
 def _resume(settings: Settings, job: Job) -> None:

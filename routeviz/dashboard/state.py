@@ -41,6 +41,8 @@ SHOWN = "lattice"
 SIDES = ("left", "right")
 COMPARED_BY = "compared_by"
 
+_WANTED = "wanted"
+
 BOUND = "query-params"
 """``bind=BOUND`` on a widget keeps it in the address, so that a link shows what was on the screen."""
 
@@ -63,3 +65,28 @@ def of_side(side: str, name: str) -> str:
 def part(key: str, name: str) -> object:
     """What the component of a key last said under a name; None before it said anything."""
     return (st.session_state.get(key) or {}).get(name)
+
+
+def want(values: dict[str, object]) -> None:
+    """Have widgets of this page take these values, by name, in the next run of all of it; to be called in a callback.
+
+    A callback that set them itself could lose them: a part of the page that is drawn anew every second sends along what
+    the browser still believes of every widget.
+    """
+    st.session_state[_WANTED] = values
+
+
+def take_wanted() -> None:
+    """Set what was wanted; before the widgets are drawn. It stays wanted until `settled`: a run can be cut short."""
+    for key, wanted in st.session_state.get(_WANTED, {}).items():
+        st.session_state[key] = wanted
+
+
+def settled() -> None:
+    """Forget what was wanted; after the widgets were drawn."""
+    st.session_state.pop(_WANTED, None)
+
+
+def unsettled() -> bool:
+    """Whether something is wanted that the page has not been drawn with."""
+    return _WANTED in st.session_state

@@ -143,7 +143,8 @@ def show_routes(settings: Settings, shelf: list[Item], run: runs.Run, step: int,
     path = run.checkpoints[run.checkpoint_at(step)].path
     name = next((item.name for item in shelf if item.path == path), None)
     look = {"icon": ":material/play_arrow:", "type": "tertiary", "key": "checkpoint_elsewhere"}
-    if name and head.button("Run this checkpoint on other images", on_click=use, args=(name,), **look):
+    wanted = ({state.PART: USE, state.CHECKPOINT: name},)
+    if name and head.button("Run this checkpoint on other images", on_click=state.want, args=wanted, **look):
         st.rerun()  # all of the page, not this part of it
     config = run.config
     if config.dataset not in dataset_names(settings):
@@ -162,12 +163,6 @@ def show_routes(settings: Settings, shelf: list[Item], run: runs.Run, step: int,
             play(run, step, dataset, key, chosen, convention)
     except RoutevizError as error:
         st.error(plain(error), icon=":material/error:")
-
-
-def use(name: str) -> None:
-    """Offer a checkpoint to be run on other images."""
-    st.session_state[state.PART] = USE
-    st.session_state[state.CHECKPOINT] = name
 
 
 def choose_images(dataset: object, key: caches.Key) -> list[str]:
@@ -218,6 +213,7 @@ def take_step() -> None:
 
 settings_now = Settings.from_environment()
 shelf_now = caches.items(json.dumps(settings_now.to_environment()))
+state.take_wanted()
 st.space("xxsmall")  # a control without a label would begin below the navigation
 part = st.segmented_control(
     "Part",
@@ -237,4 +233,5 @@ try:
         work.show_train(settings_now)
 except RoutevizError as error:
     st.error(plain(error), icon=":material/error:")
+state.settled()
 joblist.show(settings_now)
