@@ -30,6 +30,7 @@ def macs(
     *,
     convention: str = "conv",
     with_gates: bool | np.ndarray = True,
+    run_starved: bool = True,
 ) -> np.ndarray:
     """Count the MACs of routes.
 
@@ -46,6 +47,8 @@ def macs(
     with_gates : bool or ndarray (cell,) or (image, cell) bool
         Whether the cells compute their gates; False counts the same routes as fixed ones. `asked_cells` tells which do
         under a forced route.
+    run_starved : bool
+        As it was for the forward pass: False counts cells to which only zeros are sent as unreached.
 
     Returns
     -------
@@ -58,7 +61,7 @@ def macs(
     CostError
         If the convention is unknown, or a route uses a part that a static network has not built.
     """
-    return _count(net, gates, image_size, convention, with_gates)[0]
+    return _count(net, gates, image_size, convention, with_gates, run_starved=run_starved)[0]
 
 
 def macs_by_part(
@@ -68,6 +71,7 @@ def macs_by_part(
     *,
     convention: str = "conv",
     with_gates: bool | np.ndarray = True,
+    run_starved: bool = True,
 ) -> pd.DataFrame:
     """Count the MACs of routes part by part.
 
@@ -78,7 +82,7 @@ def macs_by_part(
     DataFrame
         One row an image, one int64 column for each of `PARTS`.
     """
-    counts = _count(net, gates, image_size, convention, with_gates, by_part=True)
+    counts = _count(net, gates, image_size, convention, with_gates, by_part=True, run_starved=run_starved)
     return pd.DataFrame(dict(zip(PARTS, counts, strict=True)))
 
 
@@ -141,6 +145,7 @@ def _count(
     *,
     by_part: bool = False,
     image_blind: bool = False,
+    run_starved: bool = True,
 ) -> np.ndarray:
     """MACs ``(part or 1, image)`` int64."""
     space, gates = net.space, np.asarray(gates)
@@ -156,7 +161,8 @@ def _count(
     result = np.empty((len(parts), len(gates)), dtype=np.int64)
 
     def count(rows: slice) -> None:
-        executed = _executed(space, gates[rows], asked[rows], everything=convention == "released")
+        how = {"everything": convention == "released", "run_starved": run_starved}
+        executed = _executed(space, gates[rows], asked[rows], **how)
         used = unbuilt[executed[unbuilt].any(axis=1)]
         if len(used):
             raise CostError(f"a route uses {_name(space, used[0])}, which this static network has not built; shut it")
@@ -205,11 +211,14 @@ def _part_slices(table: CostTable) -> list[slice]:
     return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
 
-def _executed(space: RoutingSpace, gates: np.ndarray, asked: np.ndarray, *, everything: bool) -> np.ndarray:
+def _executed(
+    space: RoutingSpace, gates: np.ndarray, asked: np.ndarray, *, everything: bool, run_starved: bool
+) -> np.ndarray:
     """Which features routes execute, ``(feature, image)`` bool.
 
     The states are those of `routeviz.space.cell_states` without the kind of input, which costs do not depend on: a
     third of the time. ``everything`` charges gates to unreached cells and the whole decoder, as the released code does.
+    Without ``run_starved``, only open paths and what closed cells pass on reach a cell.
     """
     alphas = activations(gates)
     n_cells, n_scales = space.n_cells, space.exits.sum()
@@ -224,7 +233,12 @@ def _executed(space: RoutingSpace, gates: np.ndarray, asked: np.ndarray, *, ever
         np.logical_and(reached[cell], alphas[paths].sum(axis=0) >= OPEN_THRESHOLD, out=live[cell])
         for path in range(paths.start, paths.stop):
             is_open[path] &= live[cell]
-            reached[target[path]] |= reached[cell] if space.passes[path] else live[cell]
+            if not run_starved:
+                reached[target[path]] |= is_open[path]
+                if space.passes[path]:
+                    reached[target[path]] |= reached[cell] & ~live[cell]
+            else:
+                reached[target[path]] |= reached[cell] if space.passes[path] else live[cell]
     gate[:] = asked.T if everything else asked.T & reached[:n_cells]
     if not everything:
         # Coarse to fine: a stage runs on what is sent to its scale and on what the coarser stage hands on.

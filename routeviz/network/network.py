@@ -75,7 +75,7 @@ class RoutingNetwork(nn.Module):
         self.register_buffer("open_threshold", least if raised else None, persistent=False)
         self.apply(_initialise)
 
-    def forward(self, images: Tensor, route: RouteLike | None = None) -> NetworkOutput:
+    def forward(self, images: Tensor, route: RouteLike | None = None, *, run_starved: bool = True) -> NetworkOutput:
         """Segment a batch of images of one size.
 
         Parameters
@@ -85,6 +85,9 @@ class RoutingNetwork(nn.Module):
         route : Route, ForcedRoute, mapping of path index to value, (path,) or (N, path) array, optional
             Activations to use instead of the gates'; NaN asks the gate. Whether a cell is closed is decided after
             forcing, and a cell forced on all its paths computes no gate. Inference only.
+        run_starved : bool
+            Whether cells to which only zeros were sent run, on their biases alone, as in the released code; False
+            leaves them unreached. Inference only.
 
         Returns
         -------
@@ -95,13 +98,13 @@ class RoutingNetwork(nn.Module):
         InputError
             If the images have another shape, or the route does not fit the space or the network.
         """
-        if self.training and route is not None:
-            raise InputError("a route can be forced at inference only; call net.eval() first")
+        if self.training and (route is not None or not run_starved):
+            raise InputError("a route can be forced, and a cell starved, at inference only; call net.eval() first")
         passage = self.start(images)
         if self.training and self.fixed_gates is None:
             self._advance_dense(passage)
         else:
-            self.advance(passage, route)
+            self.advance(passage, route, run_starved=run_starved)
         return self.finish(passage)
 
     def start(self, images: Tensor) -> Passage:
@@ -126,12 +129,13 @@ class RoutingNetwork(nn.Module):
         route: RouteLike | None = None,
         *,
         until: int | None = None,
+        run_starved: bool = True,
         opened: Callable[[int, Tensor], None] | None = None,
     ) -> None:
         """Run layers ``passage.layer`` to ``until`` (excluded; by default all that are left), sparsely and in place.
 
-        ``route`` is that of :meth:`forward`; what it says of layers that have run has no effect any more. ``opened`` is
-        told of each open path, with the tensor sent along it for the images that open it.
+        ``route`` and ``run_starved`` are those of :meth:`forward`; what a route says of layers that have run has no
+        effect any more. ``opened`` is told of each open path, with what is sent along it for the images that open it.
         """
         space, boxes, gates = self.space, passage.boxes, passage.gates
         until = space.layers + 1 if until is None else until
@@ -160,7 +164,8 @@ class RoutingNetwork(nn.Module):
             for offset, path in enumerate(range(paths.start, paths.stop)):
                 box = boxes[self._leads_to[path]]
                 if len(awake):
-                    box.mark(take(images, awake))
+                    if run_starved:
+                        box.mark(take(images, awake))
                     chosen = opens[awake, offset].nonzero().flatten()
                     if len(chosen):
                         if cell.moves[offset] not in cell.transforms:

@@ -17,21 +17,21 @@ SIZES = [(50, 33), (96, 128), (1, 1)]
 class LogitsAndGates(nn.Module):
     """What fvcore has to trace: without the gates among the outputs it drops those of closed cells as dead code."""
 
-    def __init__(self, net, route):
+    def __init__(self, net, **how):
         super().__init__()
-        self.net, self.route = net, route
+        self.net, self.how = net, how
 
     def forward(self, images):
-        return tuple(self.net(images, route=self.route))
+        return tuple(self.net(images, **self.how))
 
 
-def executed(net, images, route=None):
+def executed(net, images, **how):
     """Gates, convolution MACs and fvcore's count of one forward pass."""
     with torch.no_grad():
         counter = FlopCounterMode(display=False)
         with counter:
-            gates = net(images, route=route).gates
-        analysis = FlopCountAnalysis(LogitsAndGates(net, route), (images,))
+            gates = net(images, **how).gates
+        analysis = FlopCountAnalysis(LogitsAndGates(net, **how), (images,))
         analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
         fvcore = analysis.total()
     flops = counter.get_total_flops()
@@ -39,10 +39,11 @@ def executed(net, images, route=None):
     return gates.numpy(), {"conv": flops // 2, "fvcore": fvcore}
 
 
-def assert_counts(net, images, route=None, with_gates=True):
-    gates, counted = executed(net, images, route)
+def assert_counts(net, images, route=None, with_gates=True, run_starved=True):
+    gates, counted = executed(net, images, route=route, run_starved=run_starved)
+    how = {"with_gates": with_gates, "run_starved": run_starved}
     for convention, count in counted.items():
-        ours = macs(net, gates, tuple(images.shape[-2:]), convention=convention, with_gates=with_gates)
+        ours = macs(net, gates, tuple(images.shape[-2:]), convention=convention, **how)
         assert ours.dtype == np.int64
         assert ours.sum() == count, convention
     return gates
@@ -99,6 +100,17 @@ def test_routes_forced_in_part_ask_the_gates_of_the_other_cells(make_net):
             forced = np.full(net.space.n_paths, np.nan)
             forced[list(route)] = list(route.values())
         assert_counts(net, images, route, with_gates=asked_cells(net.space, forced))
+
+
+def test_starved_cells_that_are_left_unreached_cost_nothing(make_net):
+    net, rng = make_net(), np.random.default_rng(5)
+    images = random_images(3, 48, 64)
+    gates = assert_counts(net, images, run_starved=False)
+    all_gates = assert_counts(net, images)
+    assert np.isnan(gates).sum() > np.isnan(all_gates).sum()  # some were starved
+    assert (macs(net, gates, (48, 64), run_starved=False) < macs(net, all_gates, (48, 64))).all()
+    route = random_route(rng, net, 3, share_open=0.4)
+    assert_counts(net, images, route, with_gates=False, run_starved=False)
 
 
 def test_a_closed_space_costs_stem_and_finest_decoder_stage(make_net):

@@ -4,7 +4,8 @@ import torch
 
 from routeviz.errors import InputError
 from routeviz.network import NetworkConfig, Normalization, RoutingNetwork
-from routeviz.space import Route, architectures, cell_states
+from routeviz.space import INPUTS, Route, architectures, cell_states
+from routeviz.space.states import sent
 
 
 def network(seed=0, **settings):
@@ -273,3 +274,37 @@ def test_images_that_do_not_fit_and_forcing_in_training_are_refused(net, images)
         net(images[0])
     with pytest.raises(InputError, match="inference only"):
         network().train()(images, route={0: 1.0})
+
+
+def test_without_starved_cells_only_the_image_is_worked_on(net, images):
+    """A route that closes every cell left unreached does the same, but that it sends the decoder zeros."""
+    space, rng = net.space, np.random.default_rng(2)
+    forced = np.where(rng.random((len(images), space.n_paths)) < 0.4, np.nan, 0).astype(np.float32)
+    forced[:2, space.paths.layer >= 3] = 1  # so that the image comes to the decoder at every scale
+    with torch.inference_mode():
+        without = net(images, route=forced, run_starved=False)
+        shut = without.gates.nan_to_num(0)
+        closed = net(images, route=shut)
+    usual = run(net, images, route=forced).gates.numpy()
+    states, runs = cell_states(space, usual), ~without.gates.isnan()
+    first = np.array([space.paths_from(cell).start for cell in range(space.n_cells)])
+    assert states.starved.any()
+    assert not runs.numpy()[:, first][states.image_blind].any()
+    torch.testing.assert_close(closed.gates[runs], without.gates[runs])
+    fed = (sent(space, shut.numpy())[:, space.exits] == INPUTS.index("image")).all(axis=1)
+    assert 0 < fed.sum() < len(images)
+    torch.testing.assert_close(without.logits[fed], closed.logits[fed], rtol=1e-5, atol=1e-6)
+    assert not torch.allclose(without.logits[~fed], closed.logits[~fed])
+
+
+def test_where_nothing_is_starved_leaving_such_cells_out_changes_nothing(net, images):
+    route = np.ones(net.space.n_paths, np.float32)
+    with torch.inference_mode():
+        one, other = net(images, route=route), net(images, route=route, run_starved=False)
+    assert torch.equal(one.logits, other.logits)
+    assert torch.equal(one.gates, other.gates)
+
+
+def test_starved_cells_are_left_out_at_inference_only():
+    with pytest.raises(InputError, match="at inference only"):
+        network().train()(torch.zeros(1, 3, 32, 32), run_starved=False)
