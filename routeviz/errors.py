@@ -23,3 +23,11 @@ class DatasetError(RoutevizError):
 
 class CostError(RoutevizError):
     """A cost was asked for that the network or the convention does not define."""
+
+
+class NonFiniteError(RoutevizError):
+    """Numbers in a network became NaN or infinite; `image` is the position in the batch of the first such image."""
+
+    def __init__(self, message: str, *, image: int = 0) -> None:
+        super().__init__(message)
+        self.image = image

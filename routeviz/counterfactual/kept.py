@@ -8,6 +8,7 @@ from torch import Tensor
 
 from routeviz.errors import InputError
 from routeviz.network import NetworkOutput, RoutingNetwork
+from routeviz.network.finite import check_finite_logits
 from routeviz.network.forcing import RouteLike, forced_gates
 
 MAX_BYTES = 1 << 30
@@ -49,6 +50,7 @@ class KeptPass:
                 self._kept.append(passage.fork())
                 net.advance(passage, route, until=min(layer + step, net.space.layers + 1))
             self.output: NetworkOutput = net.finish(passage)
+        check_finite_logits(net, images, route, self.output.logits)
 
     def run(self, route: RouteLike | None) -> NetworkOutput:
         """Run under another route: what a whole forward pass gives, from the first layer in which the two differ."""

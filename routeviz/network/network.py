@@ -15,6 +15,7 @@ from routeviz.network.blocks import Stem
 from routeviz.network.cell import GATE_BIAS, Cell
 from routeviz.network.config import NetworkConfig
 from routeviz.network.decoder import Decoder
+from routeviz.network.finite import check_finite_logits
 from routeviz.network.forcing import RouteLike, forced_gates
 from routeviz.network.inbox import Inbox, Passage, take
 from routeviz.space import OPEN_THRESHOLD, STATES, Route
@@ -97,6 +98,8 @@ class RoutingNetwork(nn.Module):
         ------
         InputError
             If the images have another shape, or the route does not fit the space or the network.
+        NonFiniteError
+            If, at inference, the logits are not finite; names the cell where NaN or infinity first appears.
         """
         if self.training and (route is not None or not run_starved):
             raise InputError("a route can be forced, and a cell starved, at inference only; call net.eval() first")
@@ -105,7 +108,10 @@ class RoutingNetwork(nn.Module):
             self._advance_dense(passage)
         else:
             self.advance(passage, route, run_starved=run_starved)
-        return self.finish(passage)
+        output = self.finish(passage)
+        if not self.training:
+            check_finite_logits(self, images, route, output.logits, run_starved=run_starved)
+        return output
 
     def start(self, images: Tensor) -> Passage:
         """Pad a batch and run the stem: ``(N, 3, H, W)`` to a passage that stands before layer 0.
@@ -152,9 +158,9 @@ class RoutingNetwork(nn.Module):
             alphas = self._activations(index, x, None if forced is None else take(forced[:, paths], images))
             gates[images, paths] = alphas.float()
 
-            live = alphas.sum(dim=1) >= OPEN_THRESHOLD
-            awake, asleep = live.nonzero().flatten(), (~live).nonzero().flatten()
-            opens = alphas > OPEN_THRESHOLD
+            # Asked this way round, a gate of NaN counts as open: NaN goes on to the logits, where it is seen.
+            closed, opens = alphas.sum(dim=1) < OPEN_THRESHOLD, ~(alphas <= OPEN_THRESHOLD)
+            awake, asleep = (~closed).nonzero().flatten(), closed.nonzero().flatten()
             if len(awake):
                 if cell.operation is None:
                     raise InputError(
@@ -224,7 +230,7 @@ class RoutingNetwork(nn.Module):
         alphas = self.cells[index].gate(x)
         if self.open_threshold is None:
             return alphas
-        return torch.where(alphas > self.open_threshold[self.space.paths_from(index)], alphas, 0)
+        return torch.where(alphas <= self.open_threshold[self.space.paths_from(index)], 0, alphas)
 
     def _cells_between(self, first: int, last: int) -> tuple[int, int]:
         """Positions of the first cell of layer `first` and of layer `last`."""

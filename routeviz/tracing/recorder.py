@@ -10,10 +10,9 @@ import torch
 from torch.nn.functional import interpolate
 
 from routeviz.costs import CONVENTIONS, asked_cells, expected_macs, macs
-from routeviz.errors import CheckpointError
+from routeviz.errors import NonFiniteError
 from routeviz.metrics import confusion, iou, mean_iou, pixel_accuracy
 from routeviz.network import RoutingNetwork
-from routeviz.space import STATES, cell_states
 from routeviz.tracing.reading import Reading
 
 
@@ -41,9 +40,12 @@ class Recorder:
 
     @torch.inference_mode()
     def record(self, batch: list[Reading]) -> None:
-        """Segment images of one size."""
+        """Segment images of one size; raises NonFiniteError naming the image where numbers are none any more."""
         images = torch.stack([self._net.preprocess(reading.image) for reading in batch]).to(self._device)
-        output = self._net(images, route=self._forced)
+        try:
+            output = self._net(images, route=self._forced)
+        except NonFiniteError as error:
+            raise NonFiniteError(f"{batch[error.image].facts['id']}: {error}", image=error.image) from error
         for reading, gates, logits in zip(batch, output.gates.cpu().numpy(), output.logits, strict=True):
             scored = reading.label is not None and self._scored
             scores = self._scores(reading.label, logits) if scored else {}
@@ -58,13 +60,6 @@ class Recorder:
             return np.empty((0, space.n_paths), np.float32), pd.DataFrame()
         gates = np.stack([row[0] for row in rows])
         facts = pd.DataFrame([row[1] for row in rows])
-        undefined = np.isnan(gates) & (cell_states(space, gates).state != STATES.index("unreached"))[:, space.source]
-        if undefined.any():
-            image, path = np.argwhere(undefined)[0]
-            raise CheckpointError(
-                f"the gate of {space.path_names[path]} gives NaN for image {facts['id'][image]}: "
-                "the weights hold NaN or infinity; take another checkpoint"
-            )
         sizes = facts[["height", "width"]].to_numpy()
         counts = {
             f"macs_{convention}": macs(self._net, gates, sizes, convention=convention, with_gates=self._asked)

@@ -9,7 +9,7 @@ from torch.nn.functional import interpolate
 
 from routeviz.costs import expected_macs, macs
 from routeviz.datasets import Sample
-from routeviz.errors import CheckpointError, InputError, LogError
+from routeviz.errors import InputError, LogError, NonFiniteError
 from routeviz.metrics import object_facts
 from routeviz.network import NetworkConfig, RoutingNetwork
 from routeviz.routelog import Skipped, load_log
@@ -284,7 +284,7 @@ def test_weights_that_are_not_numbers_are_named(net, pictures):
     broken = RoutingNetwork(net.config)
     with torch.no_grad():
         broken.cells[0].gate.score.bias.fill_(torch.nan)
-    with pytest.raises(CheckpointError, match="the gate of L0 s0 keep gives NaN for image picture 0"):
+    with pytest.raises(NonFiniteError, match=r"picture 0: .* the gate of cell L0 s0, whose weights score\.bias"):
         trace(broken, pictures(2), workers=0)
 
 
