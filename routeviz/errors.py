@@ -25,6 +25,10 @@ class CostError(RoutevizError):
     """A cost was asked for that the network or the convention does not define."""
 
 
+class WriteError(RoutevizError):
+    """A file cannot be written: its folder is missing or read-only, or the disk is full."""
+
+
 class NonFiniteError(RoutevizError):
     """Numbers in a network became NaN or infinite; `image` is the position in the batch of the first such image."""
 

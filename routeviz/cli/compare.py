@@ -9,6 +9,7 @@ import click
 
 from routeviz.cli.formats import FORMATS, UNKNOWN, table_text
 from routeviz.cli.options import ImageSize, example, json_option
+from routeviz.writing import whole_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +83,8 @@ def command(
     else:
         text = table_in(style, table, size, convention)
     if out:
-        out.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+        with whole_file(out) as draft:
+            draft.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
         click.echo(f"wrote {out}: {len(table)} networks")
     else:
         click.echo(text.rstrip("\n"))

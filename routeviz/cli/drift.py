@@ -12,6 +12,7 @@ import click
 
 from routeviz.cli.options import DatasetChoice, ImageSize, dataset_options, device_option, example, json_option
 from routeviz.cli.tables import columns, quantity
+from routeviz.writing import whole_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,7 +98,8 @@ def command(
             bar.update()
     table, events, entropies, warnings = drift(logs), path_events(logs), path_courses(logs), collapses(logs)
     if csv:
-        table.to_csv(csv, index=False)
+        with whole_file(csv) as draft:
+            table.to_csv(draft, index=False)
     if as_json:
         data = {
             "run": str(run),

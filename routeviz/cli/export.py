@@ -10,6 +10,7 @@ import click
 
 from routeviz.cli.options import checkpoint_argument, example
 from routeviz.errors import InputError
+from routeviz.writing import whole_file
 
 if TYPE_CHECKING:
     from routeviz.routelog import RouteLog
@@ -42,8 +43,6 @@ def log(log: Path, out: Path) -> None:
     One row an image: its facts, then one column a path, such as "L3 s1 up", with the activation; empty where the
     path's cell was unreached.
     """
-    import os
-
     import numpy as np
     import pandas as pd
     from tqdm import tqdm
@@ -51,20 +50,16 @@ def log(log: Path, out: Path) -> None:
     from routeviz.routelog import load_log
 
     routes = load_log(log)
-    part = out.with_name(f".{out.name}.part")
-    try:
-        with (
-            part.open("w", newline="", encoding="utf-8") as file,
-            tqdm(desc="exporting", total=len(routes), unit="image", delay=2) as bar,
-        ):
-            for start in range(0, max(1, len(routes)), ROWS):
-                block = routes.select(np.arange(start, min(start + ROWS, len(routes))))
-                gates = pd.DataFrame(block.gates, columns=list(routes.space.path_names))
-                pd.concat([block.images, gates], axis=1).to_csv(file, index=False, header=start == 0)
-                bar.update(len(block))
-        os.replace(part, out)
-    finally:
-        part.unlink(missing_ok=True)
+    with (
+        whole_file(out) as draft,
+        draft.open("w", newline="", encoding="utf-8") as file,
+        tqdm(desc="exporting", total=len(routes), unit="image", delay=2) as bar,
+    ):
+        for start in range(0, max(1, len(routes)), ROWS):
+            block = routes.select(np.arange(start, min(start + ROWS, len(routes))))
+            gates = pd.DataFrame(block.gates, columns=list(routes.space.path_names))
+            pd.concat([block.images, gates], axis=1).to_csv(file, index=False, header=start == 0)
+            bar.update(len(block))
     click.echo(f"wrote {out}: {len(routes)} images, {routes.space.n_paths} paths")
 
 

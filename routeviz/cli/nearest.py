@@ -9,6 +9,7 @@ import click
 
 from routeviz.cli.options import example, json_option
 from routeviz.cli.tables import columns
+from routeviz.writing import whole_file
 
 
 @click.command(epilog=example("routeviz nearest log", "routeviz nearest log --metric hamming --out nearest.csv"))
@@ -32,7 +33,8 @@ def command(log: Path, metric: str, out: Path | None, as_json: bool) -> None:
     known = architectures(routes.space)
     nearest = nearest_architecture(routes, metric=metric, routes=known)
     if out:
-        nearest.to_csv(out, index=False)
+        with whole_file(out) as draft:
+            nearest.to_csv(draft, index=False)
     counts = architecture_counts(nearest).set_index("architecture")
     mean = route_distances(routes, known, metric=metric).mean().sort_values(kind="stable")
     table = [

@@ -22,6 +22,7 @@ from routeviz.cli.options import (
 )
 from routeviz.cli.tables import columns, quantity
 from routeviz.errors import InputError
+from routeviz.writing import whole_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,7 +111,8 @@ def log(
         for one in (FEATURES if by else ())
     ]
     if csv:
-        pd.concat([whole.assign(of="route"), paths.assign(of="path")]).to_csv(csv, index=False)
+        with whole_file(csv) as draft:
+            pd.concat([whole.assign(of="route"), paths.assign(of="path")]).to_csv(draft, index=False)
     if as_json:
         data = {
             "log": str(log),
@@ -195,7 +197,8 @@ def image(
     )
     sizes, paths = rescaled_routes(routes), rescaled_paths(routes)
     if csv:
-        sizes.to_csv(csv, index=False)
+        with whole_file(csv) as draft:
+            sizes.to_csv(draft, index=False)
     if as_json:
         data = {
             "image": sample.id,

@@ -12,6 +12,7 @@ import numpy as np
 from routeviz.errors import InputError
 from routeviz.space import RoutingSpace
 from routeviz.space.route import parse_route, read_file, route_json
+from routeviz.writing import whole_file
 
 WORDS = {"open": 1.0, "shut": 0.0, "closed": 0.0}
 
@@ -130,7 +131,8 @@ class ForcedRoute:
 
     def save(self, path: str | Path) -> None:
         """Write the file that ``routeviz trace --route`` takes."""
-        Path(path).write_text(self.to_json() + "\n", encoding="utf-8")
+        with whole_file(path) as draft:
+            draft.write_text(self.to_json() + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | Path) -> ForcedRoute:

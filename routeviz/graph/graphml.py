@@ -10,6 +10,7 @@ import networkx as nx
 from routeviz.errors import InputError
 from routeviz.graph.lattice import to_networkx
 from routeviz.space import Route, RoutingSpace
+from routeviz.writing import whole_file
 
 
 def to_graphml(space: RoutingSpace, route: Route | None, path: str | Path) -> None:
@@ -32,7 +33,8 @@ def to_graphml(space: RoutingSpace, route: Route | None, path: str | Path) -> No
     graph = to_networkx(space, route)
     for key, text in graph.graph.items():
         graph.graph[key] = "".join(char if char.isprintable() else "\ufffd" for char in text)
-    nx.write_graphml(graph, path)
+    with whole_file(path) as draft:
+        nx.write_graphml(graph, draft)
 
 
 def read_graphml(path: str | Path) -> nx.DiGraph:

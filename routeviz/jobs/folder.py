@@ -23,6 +23,7 @@ from typing import Any
 
 from routeviz.errors import InputError
 from routeviz.jobs.process import boot_id, is_alive
+from routeviz.writing import whole_file
 
 JOB, END, PROGRESS, STDOUT, STDERR = "job.json", "end.json", "progress.json", "stdout.txt", "stderr.txt"
 RUNNING = "running"
@@ -186,12 +187,8 @@ def delete(job: Job) -> None:
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write a file whole or not at all, and have it on the disk."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with open(partial, "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    with whole_file(path) as draft:
+        draft.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
 def last_line(text: str) -> str:

@@ -24,6 +24,7 @@ from routeviz.errors import InputError
 from routeviz.plots.labels import needs_leader, place_labels
 from routeviz.plots.sheet import Bars, Box, Dots, Grid, Labels, Line, Note, Panel, Picture, Rule, Sheet
 from routeviz.plots.style import INK, RAMP, SOFT, plain
+from routeviz.writing import whole_file
 
 FORMATS = ("pdf", "svg", "png")
 OUTPUT = {"pdf.fonttype": 42, "ps.fonttype": 42, "svg.fonttype": "path", "svg.hashsalt": "routeviz"}
@@ -119,7 +120,8 @@ def save(axes: Axes | np.ndarray, path: str | Path, *, formats: Sequence[str] = 
     figure = np.ravel(np.array(axes, dtype=object))[0].figure
     files = [Path(path).with_name(f"{Path(path).name}.{suffix}") for suffix in formats]
     for file, suffix in zip(files, formats, strict=True):
-        _write(figure, file, suffix, dpi)
+        with whole_file(file) as draft:
+            _write(figure, draft, suffix, dpi)
     return files
 
 

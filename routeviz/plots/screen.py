@@ -20,6 +20,7 @@ from routeviz.errors import InputError
 from routeviz.plots.labels import needs_leader, place_labels
 from routeviz.plots.sheet import Axis, Bars, Box, Dots, Grid, Hover, Labels, Line, Note, Panel, Picture, Rule, Sheet
 from routeviz.plots.style import FAINT, INK, RAMP, SOFT, plain
+from routeviz.writing import whole_file
 
 INCH, POINT = 150, 1.6
 """Pixels of an inch and of a point at print: a column is 488 pixels wide."""
@@ -78,7 +79,8 @@ def draw(sheet: Sheet, *, ax: Any = None, width: float) -> go.Figure:
 def save(figure: go.Figure, path: str | Path, *, formats: Sequence[str] = ("html",)) -> list[Path]:
     """Write a figure as a page that needs no network; see `routeviz.plots.save_figure`."""
     file = Path(path).with_name(f"{Path(path).name}.html")
-    figure.write_html(file, include_plotlyjs=True, include_mathjax=False)
+    with whole_file(file) as draft:
+        figure.write_html(draft, include_plotlyjs=True, include_mathjax=False)
     return [file]
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from html import escape
 from importlib.resources import files
@@ -24,6 +22,7 @@ from routeviz.report.tables import Code, cells_table, figure_text, figures_table
 from routeviz.routelog import RouteLog
 from routeviz.space.svg import THEMES
 from routeviz.stats import Figure, cell_usage, path_usage, summary
+from routeviz.writing import whole_file
 
 IMAGES = 200
 """Images whose routes are shown; of a longer log a sample of so many."""
@@ -114,14 +113,9 @@ def write_report(material: Material | RouteLog, path: str | Path, **options: Any
     path : path
         The file; it is replaced where it exists.
     """
-    report, path = make_report(material, **options), Path(path)
-    draft = path.with_name(f".{path.name}.part-{os.getpid()}")
-    try:
+    report = make_report(material, **options)
+    with whole_file(path) as draft:
         draft.write_bytes(report.html)
-        os.replace(draft, path)
-    finally:
-        with suppress(OSError):
-            draft.unlink()
     return report
 
 

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from routeviz.errors import InputError, LogError
 from routeviz.space import RoutingSpace
+from routeviz.writing import sync_folder
 
 GATES = "gates"
 ROWS = "rows"
@@ -166,15 +167,6 @@ def write_atomically(path: Path, data: bytes | pa.Buffer) -> None:
         with suppress(OSError):
             temporary.unlink()
         raise LogError(f"cannot write {path}: {error.strerror}; finished shards are kept, run again") from error
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder last through a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _first_line(error: Exception) -> str:

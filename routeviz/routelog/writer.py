@@ -36,11 +36,11 @@ from routeviz.routelog.shards import (
     shard_count,
     shard_path,
     shard_table,
-    sync_folder,
     write_atomically,
     write_shard,
 )
 from routeviz.space import RoutingSpace
+from routeviz.writing import sync_folder
 
 LOCK_FILE = ".lock"
 

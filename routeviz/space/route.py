@@ -14,6 +14,7 @@ from routeviz.errors import InputError
 from routeviz.space.space import RoutingSpace
 from routeviz.space.states import INPUTS, STATES, CellStates, cell_states, open_paths
 from routeviz.space.svg import lattice_svg
+from routeviz.writing import whole_file
 
 ROUTE_SCHEMA = 1
 
@@ -95,8 +96,9 @@ class Route:
         return cls(space, activations, name=name, source=source)
 
     def save(self, path: str | Path) -> None:
-        """Write :meth:`to_json` to a file."""
-        Path(path).write_text(self.to_json() + "\n", encoding="utf-8")
+        """Write :meth:`to_json` to a file, whole or not at all."""
+        with whole_file(path) as draft:
+            draft.write_text(self.to_json() + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | Path) -> Route:

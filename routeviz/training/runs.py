@@ -10,6 +10,7 @@ Files appear whole or not at all; metrics alone are appended to, so their last l
 """
 
 import fcntl
+import io
 import json
 import os
 import shutil
@@ -20,8 +21,9 @@ from typing import Any
 
 import torch
 
-from routeviz.errors import InputError, RoutevizError
+from routeviz.errors import InputError, RoutevizError, WriteError
 from routeviz.training.config import FREE_ON_BRANCH, FREE_ON_RESUME, TrainConfig
+from routeviz.writing import remove_drafts, whole_file
 
 SCHEMA = 1
 
@@ -44,8 +46,11 @@ def read_metrics(folder: str | Path) -> list[dict[str, Any]]:
     path = Path(folder) / "metrics.jsonl"
     if not path.exists():
         return []
-    whole = path.read_text(encoding="utf-8").rpartition("\n")[0]
-    return [json.loads(line) for line in whole.splitlines()]
+    try:
+        whole = path.read_text(encoding="utf-8").rpartition("\n")[0]
+        return [json.loads(line) for line in whole.splitlines()]
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as the metrics of a run: {error}") from None
 
 
 def checkpoint_paths(folder: str | Path) -> dict[int, Path]:
@@ -112,6 +117,8 @@ class RunFolder:
             not entry.name.startswith(".") for entry in self.path.iterdir()
         ):
             raise InputError(f"{self.path} is not empty and holds no run: choose an empty or a new folder")
+        for folder in (self.path, self.path / "checkpoints"):
+            remove_drafts(folder)
         settings = {"schema": SCHEMA, "training": config.to_dict(), "network": network}
         text = json.dumps(settings, indent=1) + "\n"
         self._write("config.json", lambda path: path.write_text(text, encoding="utf-8"))
@@ -149,7 +156,14 @@ class RunFolder:
     def load_state(self) -> dict[str, Any] | None:
         """Return the state to go on from, on the CPU; None at the beginning."""
         path = self.state_path
-        return None if path is None else torch.load(path, map_location="cpu", weights_only=True)
+        if path is None:
+            return None
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        # A damaged file makes torch raise RuntimeError, UnpicklingError, EOFError, KeyError, OSError and more.
+        except Exception as error:
+            reason = str(error).partition("\n")[0]
+            raise InputError(f"{path} is damaged: {reason}; remove it, and --resume begins anew") from error
 
     def save_state(self, state: dict[str, Any], *, name: str = "state.pt") -> None:
         """Write a state whole or not at all; what metrics were written before are on the disk before it is."""
@@ -157,7 +171,10 @@ class RunFolder:
         if metrics.exists():
             with open(metrics, "rb") as file:
                 os.fsync(file.fileno())
-        self._write(name, lambda path: torch.save(state, path))
+        # Through memory: on a full disk torch raises what is no OSError.
+        data = io.BytesIO()
+        torch.save(state, data)
+        self._write(name, lambda path: path.write_bytes(data.getbuffer()))
 
     def checkpoint(self, step: int) -> Path:
         """Return where the checkpoint of a step lies."""
@@ -165,17 +182,17 @@ class RunFolder:
 
     def append(self, kind: str, line: dict[str, Any]) -> None:
         """Append one line of metrics."""
-        with open(self.path / "metrics.jsonl", "a", encoding="utf-8") as file:
-            file.write(json.dumps({"kind": kind, **line}) + "\n")
+        path = self.path / "metrics.jsonl"
+        try:
+            with open(path, "a", encoding="utf-8") as file:
+                file.write(json.dumps({"kind": kind, **line}) + "\n")
+        except OSError as error:
+            raise WriteError(f"cannot write {path}: {error.strerror}; make room, then go on with --resume") from error
 
     def _write_metrics(self, lines: list[dict[str, Any]]) -> None:
         text = "".join(json.dumps(line) + "\n" for line in lines)
         self._write("metrics.jsonl", lambda path: path.write_text(text, encoding="utf-8"))
 
     def _write(self, name: str, save: Callable[[Path], object]) -> None:
-        path = self.path / name
-        partial = self.path / f".partial-{path.name}"
-        save(partial)
-        with open(partial, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        with whole_file(self.path / name) as draft:
+            save(draft)

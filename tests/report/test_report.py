@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from routeviz.errors import InputError
+from routeviz.errors import InputError, WriteError
 from routeviz.plots.catalogue import FIGURES
 from routeviz.report import make_report, write_report
 from routeviz.report.drawn import Drawn
@@ -141,7 +141,7 @@ def test_a_page_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     report = write_report(random_log(), tmp_path / "report.html")
     assert (tmp_path / "report.html").read_bytes() == report.html
     monkeypatch.setattr("os.replace", lambda *paths: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(WriteError, match="disk full"):
         write_report(random_log(3), tmp_path / "report.html")
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
     assert (tmp_path / "report.html").read_bytes() == report.html

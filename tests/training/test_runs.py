@@ -1,9 +1,14 @@
+import errno
 import json
 import multiprocessing
+import os
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
+import torch
 
-from routeviz.errors import InputError, RoutevizError
+from routeviz.errors import InputError, RoutevizError, WriteError
 from routeviz.training import TrainConfig, read_config, read_metrics
 from routeviz.training.runs import RunFolder
 
@@ -103,8 +108,8 @@ def test_metrics_after_the_state_are_cut_off(tmp_path, config):
 def test_half_written_state_is_not_taken_for_one(tmp_path, config, monkeypatch):
     run = prepared(tmp_path, config)
     run.save_state({"step": 3})
-    monkeypatch.setattr("routeviz.training.runs.os.replace", fail)
-    with pytest.raises(OSError, match="killed"):
+    monkeypatch.setattr("os.replace", fail)
+    with pytest.raises(WriteError, match="killed"):
         run.save_state({"step": 6})
     assert run.load_state() == {"step": 3}
 
@@ -160,3 +165,50 @@ def test_every_setting_survives_the_folder(tmp_path):
     config = TrainConfig(resize=(64, 128), options={"length": 3}, eval_split="test", init="weights.safetensors")
     prepared(tmp_path, config)
     assert read_config(tmp_path) == config
+
+
+@pytest.mark.parametrize("place", [0, 0.3, 0.6, 0.95])
+@pytest.mark.parametrize("how", ["cut", "flipped"])
+def test_a_damaged_state_is_one_line_and_left_as_it_is(tmp_path, config, place, how):
+    begun(tmp_path, config).save_state({"step": 3, "weights": torch.ones(99)})
+    path = tmp_path / "state.pt"
+    data = bytearray(path.read_bytes())
+    where = int(place * len(data))
+    data = data[:where] if how == "cut" else data[:where] + bytes(64) + data[where + 64 :]
+    path.write_bytes(data)
+    with suppress(InputError):  # a zip has no checksum over its padding
+        assert RunFolder(tmp_path).load_state()["weights"].eq(1).all()
+        return
+    with pytest.raises(InputError, match=r"state\.pt is damaged: .*; remove it, and --resume begins anew") as caught:
+        prepared(tmp_path, config, resume=True)
+    assert "\n" not in str(caught.value)
+    assert path.read_bytes() == data
+
+
+@pytest.mark.parametrize("text", ['{"kind": "step", "step"\n{}\n', "\0\0\0\n", "\udcff\n"])
+def test_damaged_metrics_are_one_line(tmp_path, config, text):
+    begun(tmp_path, config)
+    (tmp_path / "metrics.jsonl").write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(InputError, match=r"metrics\.jsonl cannot be read as the metrics of a run"):
+        prepared(tmp_path, config, resume=True)
+
+
+def test_drafts_that_kills_left_go_when_the_run_goes_on(tmp_path, config):
+    begun(tmp_path, config)
+    (tmp_path / "checkpoints" / ".step-000003.safetensors.1234.part").write_bytes(b"half")
+    prepared(tmp_path, config, resume=True)
+    assert not list((tmp_path / "checkpoints").glob(".*"))
+
+
+def test_a_full_disk_is_one_line_also_while_a_state_is_written(tmp_path, config, monkeypatch):
+    run = begun(tmp_path, config)
+    run.save_state({"step": 3})
+    before = (tmp_path / "state.pt").read_bytes()
+
+    def full(self, data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(WriteError, match=r"cannot write .*state\.pt: No space left on device"):
+        run.save_state({"step": 6})
+    assert (tmp_path / "state.pt").read_bytes() == before

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from routeviz.errors import CheckpointError, InputError
 from routeviz.network.checkpoints.fit import few, one_line
-from routeviz.network.checkpoints.writing import write_atomically
 from routeviz.network.network import RoutingNetwork
+from routeviz.writing import whole_file
 
 FORMAT = "routeviz"
 SCHEMA = 1
@@ -73,7 +73,8 @@ def save_checkpoint(
         raise InputError(f"extra is not fit for JSON: {error}; give plain numbers, text, lists and dicts") from None
     header["digest"] = _digest(header, weights)
     data = safetensors.torch.save(weights, {_ENTRY: json.dumps(header, sort_keys=True)})
-    write_atomically(Path(path), data)
+    with whole_file(path, CheckpointError) as draft:
+        draft.write_bytes(data)
 
 
 def read_checkpoint_header(path: str | Path) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from routeviz.errors import CheckpointError, InputError
 from routeviz.network.checkpoints.fit import check_layers, few, skeleton
-from routeviz.network.checkpoints.writing import write_atomically
 from routeviz.network.config import NetworkConfig
 from routeviz.network.network import RoutingNetwork
 from routeviz.space import RoutingSpace
+from routeviz.writing import whole_file
 
 MOVE_ORDER = ("keep", "up", "down")
 """Order of a gate's channels in the file; a cell without one of the moves leaves it out."""
@@ -252,4 +252,5 @@ def export_released(net: RoutingNetwork, path: str | Path, *, step: int = 0) -> 
         raise InputError("the released layout has no place for an open threshold; write a *.safetensors checkpoint")
     file = io.BytesIO()
     torch.save({"model": to_released(net), "iteration": int(step)}, file)
-    write_atomically(Path(path), file.getvalue())
+    with whole_file(path, CheckpointError) as draft:
+        draft.write_bytes(file.getvalue())

@@ -1,0 +1,77 @@
+"""Files that are there as a whole or not at all, whatever happens while they are written."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from routeviz.errors import RoutevizError, WriteError
+
+_DRAFT = ".part"
+
+
+@contextmanager
+def whole_file(path: str | Path, error: Callable[[str], RoutevizError] = WriteError) -> Iterator[Path]:
+    """Give the path of a draft to write; put it in place when all of it is on the disk.
+
+    What was at ``path`` stays until then, and for good where writing fails. Several processes that write the same path
+    have a draft each: the last one that is ready stays. A draft that a kill left behind goes with the next writing.
+
+    Parameters
+    ----------
+    path : path
+    error : callable
+        Makes what is raised, from its message.
+
+    Yields
+    ------
+    Path
+        In the same folder.
+
+    Raises
+    ------
+    WriteError
+        Or what ``error`` makes: the folder is missing or read-only, or the disk is full.
+    """
+    path = Path(path)
+    draft = path.with_name(f".{path.name}.{os.getpid()}{_DRAFT}")
+    try:
+        _remove_left_over(path)
+        yield draft
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+        sync_folder(path.parent)
+    except OSError as failed:
+        raise error(f"cannot write {path}: {failed.strerror or failed}; nothing there was changed") from failed
+    finally:
+        with suppress(OSError):
+            draft.unlink()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder last through a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def remove_drafts(folder: Path) -> None:
+    """Remove the drafts in a folder that nobody else writes to."""
+    for draft in folder.glob(f".*.*{_DRAFT}"):
+        draft.unlink(missing_ok=True)
+
+
+def _remove_left_over(path: Path) -> None:
+    """Remove the drafts of this file whose processes are gone."""
+    named = re.compile(rf"\.{re.escape(path.name)}\.(\d+){re.escape(_DRAFT)}")
+    with os.scandir(path.parent) as entries:
+        drafts = [(entry.path, found[1]) for entry in entries if (found := named.fullmatch(entry.name))]
+    for draft, process in drafts:
+        if not Path("/proc", process).exists() and Path("/proc/self").exists():
+            Path(draft).unlink(missing_ok=True)
