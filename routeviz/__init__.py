@@ -70,7 +70,15 @@ if TYPE_CHECKING:
     from routeviz.space import RoutingSpace as RoutingSpace
     from routeviz.space import architecture as architecture
     from routeviz.space import architectures as architectures
+    from routeviz.space import branches_space as branches_space
+    from routeviz.space import cell_graph_space as cell_graph_space
     from routeviz.space import cell_states as cell_states
+    from routeviz.space import chain_space as chain_space
+    from routeviz.space import channels_space as channels_space
+    from routeviz.space import choices_space as choices_space
+    from routeviz.space import exit_gates as exit_gates
+    from routeviz.space import exits_space as exits_space
+    from routeviz.space import experts_space as experts_space
     from routeviz.space import lattice_space as lattice_space
     from routeviz.space import open_paths as open_paths
     from routeviz.space import route_distance as route_distance
@@ -148,7 +156,15 @@ _ROOMS = {
         "RoutingSpace",
         "architecture",
         "architectures",
+        "branches_space",
+        "cell_graph_space",
         "cell_states",
+        "chain_space",
+        "channels_space",
+        "choices_space",
+        "exit_gates",
+        "exits_space",
+        "experts_space",
         "lattice_space",
         "open_paths",
         "route_distance",

@@ -12,8 +12,9 @@ import streamlit as st
 from routeviz.dashboard.components import text_of, theme_css
 from routeviz.dashboard.filters import activation_between
 from routeviz.dashboard.words import percent
-from routeviz.space import OPEN_THRESHOLD, STATES, RoutingSpace
+from routeviz.space import OPEN_THRESHOLD, STATES, RoutingSpace, kind_of
 from routeviz.space.drawing import RAMP_STEPS, THICK, THIN, geometry
+from routeviz.space.layout import row_words
 from routeviz.space.svg import THEMES
 
 SERIES = {
@@ -141,58 +142,66 @@ def usage_grid(
 ) -> None:
     """Draw the use of paths as a heat map: layers across, scale and move down; a cell's name is its path's."""
     scale, move, layer = (space.paths[column].to_numpy() for column in ("scale", "move", "layer"))
-    order = {name: at for at, name in enumerate(geometry(space)["moves"])}
-    rows = sorted(set(zip(scale.tolist(), move.tolist(), strict=True)), key=lambda row: (row[0], order[row[1]]))
-    at = [rows.index(pair) for pair in zip(scale.tolist(), move.tolist(), strict=True)], layer
+    moves = {name: at for at, name in enumerate(geometry(space)["moves"])}
+    order = {way: moves[name] for way, name in zip(space.ways, move, strict=True)}
+    places = list(zip(scale.tolist(), space.ways, strict=True))
+    rows = sorted(dict.fromkeys(places), key=lambda row: (row[0], order[row[1]]))
+    at = [rows.index(place) for place in places], layer
     values, texts, names = (np.full((len(rows), space.layers + 1), fill, object) for fill in (np.nan, "", ""))
     values[at], names[at] = share if by_share else mean, space.path_names
     texts[at] = [
         f"{name}\nmean activation {value:.3f}\nopen in {percent(part)} of these images"
         for name, value, part in zip(space.path_names, mean, share, strict=True)
     ]
-    strides = space.cells.drop_duplicates("scale").set_index("scale")["stride"]
+    words, kind = row_words(space), kind_of(space)
     grid(
         values.astype(float),
-        rows=[(f"stride {strides[scale]}", move) for scale, move in rows],
+        rows=[(words[scale] or kind.row, way.removeprefix(f"{kind.row} ")) for scale, way in rows],
         columns=[str(layer) for layer in range(space.layers + 1)],
+        across=kind.column,
         texts=texts,
         names=names,
         label=label,
         chosen=chosen,
-        title=f"{label} by layer, scale and move",
+        title=f"{label} by {kind.column}, scale and move",
         key=key,
         on_choose=on_choose,
     )
 
 
-def activation_grid(shares: np.ndarray, *, chosen: Sequence[str], key: str, on_choose: Callable[[], None]) -> None:
+def activation_grid(
+    shares: np.ndarray, *, across: str = "layer", chosen: Sequence[str], key: str, on_choose: Callable[[], None]
+) -> None:
     """Draw how the activations of each layer are spread; a cell's name is its condition.
 
     Parameters
     ----------
     shares : ndarray, (1 + bin, layer)
         As `Population.layer_shares` gives them.
+    across : str
+        What the space calls a layer.
     """
     n_bins, layers = len(shares) - 1, [str(layer) for layer in range(shares.shape[1])]
     ends = [(0.0, OPEN_THRESHOLD), *((number / n_bins, (number + 1) / n_bins) for number in range(n_bins))]
     bins = ["not open", *(f"{low:.1f} to {high:.1f}" for low, high in ends[1:])]
     high = float(np.nanmax(shares))
     texts = [
-        [f"layer {layer}, {words}\n{percent(share)} of its gates" for layer, share in zip(layers, row, strict=True)]
+        [f"{across} {layer}, {words}\n{percent(share)} of its gates" for layer, share in zip(layers, row, strict=True)]
         for words, row in zip(bins, shares, strict=True)
     ]
-    names = [[activation_between(f"layer {layer}", *pair) for layer in layers] for pair in ends]
+    names = [[activation_between(f"{across} {layer}", *pair) for layer in layers] for pair in ends]
     grid(
         shares[::-1],
         rows=[("", words) for words in bins[::-1]],
         columns=layers,
         texts=np.array(texts)[::-1],
         names=np.array(names)[::-1],
-        label="share of the layer's gates",
+        label=f"share of the {across}'s gates",
+        across=across,
         high=high,
         high_text=percent(high),
         chosen=chosen,
-        title="Activations by layer",
+        title=f"Activations by {across}",
         key=key,
         on_choose=on_choose,
     )

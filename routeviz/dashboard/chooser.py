@@ -17,6 +17,7 @@ from routeviz.dashboard.settings import Settings
 from routeviz.dashboard.shelf import Item
 from routeviz.dashboard.words import WORDS, plain, short
 from routeviz.errors import DatasetError, LogError, RoutevizError
+from routeviz.space import extent
 
 CONVENTIONS = ("conv", "fvcore", "released")
 SPLITS = ("val", "train", "test")
@@ -101,7 +102,9 @@ def about(collection: Collection) -> None:
     log, space = collection.log, collection.space
     lines = [
         f"{len(collection.facts):,} images",
-        f"{space.n_cells} cells, {space.n_paths} paths, layers 0 to {space.layers}",
+        f"{space.n_cells} cells, {space.n_paths} paths, layers 0 to {space.layers}"
+        if space.kind == "lattice"
+        else extent(space),
     ]
     if log is None:
         lines.append(f"checkpoint {plain(collection.checkpoint.path.name)}")

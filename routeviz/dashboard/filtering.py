@@ -32,9 +32,10 @@ def turn(collection: Collection, name: str) -> None:
 
     What would leave no image is passed over.
     """
-    conditions = filters.turned(state.values(state.FILTER), name)
+    cell = name in collection.space.cell_names
+    conditions = filters.turned(state.values(state.FILTER), name, cell=cell)
     while filters.about(conditions, name) and not _passing(collection, conditions)[0].any():
-        conditions = filters.turned(conditions, name)
+        conditions = filters.turned(conditions, name, cell=cell)
     st.session_state[state.FILTER] = conditions
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from routeviz.routelog import RouteLog
-from routeviz.space import STATES
+from routeviz.space import STATES, kind_of
 
 if TYPE_CHECKING:
     from routeviz.dashboard.population import Population
@@ -27,6 +27,8 @@ MOST_CLUSTERS = 12
 
 _N = r"(-?[\d.]+(?:e[+-]?\d+)?)"
 _AMOUNT = rf"{_N} ?([kMGT]?)"
+_RANGE = rf"{_N} to {_N}"
+_WORDS = "open|shut|closed|unreached"
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,12 @@ def passing(conditions: Iterable[str], evidence: Evidence) -> tuple[np.ndarray, 
 
 def subject(condition: str) -> str:
     """What a condition is about: of one subject there is one condition at a time."""
-    for pattern in (r"(L\d+ s\d+(?: \w+)?)(?= (?:open|shut|closed|unreached|-?\d))", r"(layer \d+) ", r"id\b"):
-        if found := re.match(pattern, condition):
-            return found[0].strip()
+    if re.match(r"id\b", condition):
+        return "id"
     if re.match("box|lasso", condition):
         return "place"
+    if found := re.fullmatch(rf"(.+) (?:{_WORDS}|{_RANGE})", condition):
+        return found[1]
     return re.split(r" (?=-?\d)|(?<=class) |(?<=nearest) ", condition)[0]
 
 
@@ -88,9 +91,9 @@ def about(conditions: Sequence[str], wanted: str) -> str:
     return next((one for one in conditions if subject(one) == wanted), "")
 
 
-def turned(conditions: Sequence[str], name: str) -> list[str]:
+def turned(conditions: Sequence[str], name: str, *, cell: bool) -> list[str]:
     """What a click on a path or cell makes of the conditions: open, then not open, then any."""
-    shut = "shut" if len(name.split()) == 3 else "closed"
+    shut = "closed" if cell else "shut"
     now = about(conditions, name)
     if now == f"{name} open":
         return replaced(conditions, f"{name} {shut}")
@@ -148,8 +151,8 @@ def span(condition: str) -> tuple[float, float] | None:
         return _number(low) * UNITS[low_unit], _number(high) * UNITS[high_unit]
     if found := re.fullmatch(rf"mIoU {_N}% to {_N}%", condition):
         return _number(found[1]) / 100, _number(found[2]) / 100
-    found = re.fullmatch(rf"(?:L\d+ s\d+ \w+|layer \d+) {_N} to {_N}", condition)
-    return (_number(found[1]), _number(found[2])) if found else None
+    found = re.fullmatch(rf"(.+) {_RANGE}", condition) if subject(condition) != "place" else None
+    return (_number(found[2]), _number(found[3])) if found else None
 
 
 def _holds(condition: str, evidence: Evidence) -> np.ndarray | None:
@@ -177,22 +180,21 @@ def _between(facts: pd.DataFrame, column: str, condition: str) -> np.ndarray | N
 
 def _route_holds(condition: str, evidence: Evidence) -> np.ndarray | None:
     space = evidence.log.space
-    if found := re.fullmatch(r"(L\d+ s\d+ \w+) (open|shut)", condition):
-        if found[1] not in space.path_names:
-            return None
-        is_open = evidence.population().opened(space.path_names.index(found[1]))
-        return is_open if found[2] == "open" else ~is_open
-    if found := re.fullmatch(rf"(L\d+ s\d+) ({'|'.join(STATES)})", condition):
-        if found[1] not in space.cell_names:
-            return None
-        return evidence.log.states.state[:, space.cell_names.index(found[1])] == STATES.index(found[2])
-    if found := re.fullmatch(rf"(L\d+ s\d+ \w+) {_N} to {_N}", condition):
-        if found[1] not in space.path_names:
-            return None
-        values = evidence.population().values[:, space.path_names.index(found[1])]
-        return (values >= _number(found[2]) - 1e-6) & (values <= _number(found[3]) + 1e-6)
-    if found := re.fullmatch(rf"layer (\d+) {_N} to {_N}", condition):
-        return evidence.population().any_between(int(found[1]), _number(found[2]), _number(found[3]))
+    if found := re.fullmatch(rf"(.+) ({_WORDS})", condition):
+        name, word = found.groups()
+        if name in space.path_names and word in ("open", "shut"):
+            is_open = evidence.population().opened(space.path_names.index(name))
+            return is_open if word == "open" else ~is_open
+        if name in space.cell_names and word in STATES:
+            return evidence.log.states.state[:, space.cell_names.index(name)] == STATES.index(word)
+        return None
+    if found := re.fullmatch(rf"(.+) {_RANGE}", condition):
+        name, low, high = found[1], _number(found[2]), _number(found[3])
+        if name in space.path_names:
+            values = evidence.population().values[:, space.path_names.index(name)]
+            return (values >= low - 1e-6) & (values <= high + 1e-6)
+        if layer := re.fullmatch(rf"{kind_of(space).column} (\d+)", name):
+            return evidence.population().any_between(int(layer[1]), low, high)
     if found := re.fullmatch(r"cluster (\d+) of (\d+)", condition):
         number, total = int(found[1]), int(found[2])
         if not 1 <= number <= total <= MOST_CLUSTERS:

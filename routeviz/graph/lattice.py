@@ -8,7 +8,7 @@ import networkx as nx
 import numpy as np
 
 from routeviz.errors import InputError
-from routeviz.space import INPUTS, Route, RoutingSpace, sent
+from routeviz.space import INPUTS, Route, RoutingSpace, kind_of, sent
 
 
 def to_networkx(space: RoutingSpace, route: Route | None = None) -> nx.DiGraph:
@@ -22,7 +22,7 @@ def to_networkx(space: RoutingSpace, route: Route | None = None) -> nx.DiGraph:
 
     Returns
     -------
-    networkx.DiGraph
+    networkx.DiGraph, or MultiDiGraph where several paths lead from one cell to another
         One node a cell, named as in ``space.cell_names``, in the space's order, and one node a place where paths leave
         the space; one edge a path. All attributes are str, int, float or bool, as GraphML knows them.
 
@@ -42,19 +42,26 @@ def to_networkx(space: RoutingSpace, route: Route | None = None) -> nx.DiGraph:
     """
     if route is not None and route.space != space:
         raise InputError(f"the route belongs to {route.space}; this is {space}")
-    graph = nx.DiGraph(kind=space.kind, space=space.digest)
+    ends = list(zip(space.source.tolist(), space.paths.target_layer, space.paths.target_scale, strict=True))
+    parallel = len(set(ends)) < len(ends)
+    graph = (nx.MultiDiGraph if parallel else nx.DiGraph)(kind=space.kind, space=space.digest)
     for name, cell in zip(space.cell_names, space.cells.to_dict("records"), strict=True):
         graph.add_node(name, kind="cell", **cell, **_place(cell["layer"], cell["scale"]))
-    ends = zip(space.paths.target_layer.tolist(), space.paths.target_scale.tolist(), strict=True)
-    for path, (source, (layer, scale)) in enumerate(zip(space.source, ends, strict=True)):
-        target = f"L{layer} s{scale}"
+    targets = zip(space.paths.target_layer.tolist(), space.paths.target_scale.tolist(), strict=True)
+    for path, (source, (layer, scale)) in enumerate(zip(space.source, targets, strict=True)):
         if space.exits[path]:
+            target = _output(space, layer, scale)
             graph.add_node(target, kind="output", layer=layer, scale=scale, **_place(layer, scale))
+        else:
+            target = space.cell_names[space.target[path]]
         edge = {"path": path, "name": space.path_names[path], "move": space.moves[path]}
         graph.add_edge(space.cell_names[source], target, **edge)
-    if graph.number_of_edges() < space.n_paths:
-        raise InputError(f"{space} has parallel paths between two cells, which this graph cannot hold")
     return graph if route is None else _with_route(graph, space, route)
+
+
+def _output(space: RoutingSpace, layer: int, scale: int) -> str:
+    """Name of a place outside, that paths lead to."""
+    return f"L{layer} s{scale}" if space.kind == "lattice" else f"{kind_of(space).sink} {layer}"
 
 
 def positions(graph: nx.DiGraph) -> dict[str, tuple[float, float]]:

@@ -19,6 +19,8 @@ from routeviz.space import Route, RoutingSpace, architectures, open_paths
 from routeviz.space.drawing import MARKS, PASSED, RAMP_STEPS, THICK, THIN, lattice_data
 
 _MOVES = {"keep": "dash", "up": "dot", "down": "dashdot"}
+MOST_MOVES = 4
+"""So many moves are told apart by colour and dash."""
 _SYMBOLS = {"image": ("circle", 14), "zeros": ("diamond", 13), "constant": ("square", 12)}
 _CELL_NAMES = {
     "open image": "open cell",
@@ -43,10 +45,13 @@ def plot_space(space: RoutingSpace, *, title: str = "") -> Sheet:
     """
     data = lattice_data(space)
     marks = []
-    for index, move in enumerate(data["moves"]):
-        chosen = [i for i, name in enumerate(space.moves) if name == move]
-        colour = series(index)[0]
-        marks.append(_strokes(data, chosen, colour=colour, width=3, dash=_MOVES.get(move, "dot"), name=f"{move} path"))
+    if len(data["moves"]) > MOST_MOVES:  # each has a row of its own, which names it
+        marks.append(_strokes(data, range(space.n_paths), colour=series(0)[0], width=2, name="path"))
+    else:
+        for index, move in enumerate(data["moves"]):
+            chosen = [i for i, name in enumerate(space.moves) if name == move]
+            dash = _MOVES.get(move, ("solid", "dot", "dash")[index % 3])
+            marks.append(_strokes(data, chosen, colour=series(index)[0], width=3, dash=dash, name=f"{move} path"))
     cells = [(cell["x"], cell["y"]) for cell in data["cells"]]
     x, y = np.array(cells, float).T
     marks.append(Dots(x, y, INK, size=13, filled=False, name="cell", texts=tuple(data["cell_text"])))
@@ -253,38 +258,46 @@ def _width(level: int) -> float:
 
 
 def _panel(data: dict, marks: Sequence[Mark], title: str, *, height: float = 1.35) -> Panel:
-    """A lattice in its frame: stem at the left, decoder at the right, layers and strides as ticks."""
-    layers = {cell["layer"]: cell["x"] for cell in data["cells"]}
-    rows = {cell["scale"]: cell["y"] for cell in data["cells"]}
-    step = max(1, -(-(len(layers) - 1) // 16))
-    strides = [text["text"].removeprefix("stride ") for text in data["texts"] if text["text"].startswith("stride ")]
-    decoder, (start, level, end) = data["decoder"], data["stem"]
+    """A space in its frame: where it is fed from, what it leads to, columns and rows as ticks."""
+    words, columns, rows = data["words"], data["columns"], data["rows"]
+    step = max(1, -(-(len(columns) - 1) // 16))
+    box, (start, level, end) = data["decoder"], data["stem"]
+    across, down = box["x"] + box["width"], box["y"] + box["height"]
+    points = [_points(path["d"]) for path in data["paths"]]
+    x, y = np.array([line.mean(axis=0) for line in points]).reshape(-1, 2).T
+    cells_end = max(cell["x"] for cell in data["cells"])
     # Words keep their size while the drawing shrinks: what they need is a share of its width.
     room, margin = 0.075 * data["width"], 0.02 * data["width"]
     frame = [
-        Box(decoder["x"], decoder["y"], decoder["width"], decoder["height"]),
-        Note(decoder["x"] + decoder["width"] + margin, decoder["y"] + decoder["height"] / 2, "decoder", angle=90),
+        Box(box["x"], box["y"], box["width"], box["height"]),
         Line(np.array([start, end], float), np.array([level, level], float), SOFT, 1.5),
-        Note(start - 4, level, "stem", "right"),
+        Note(start - 4, level, words["source"], "right"),
     ]
-    if len(rows) < 3:
-        frame.pop(1)
-    middle = [_points(path["d"]).mean(axis=0) for path in data["paths"]]
-    x, y = np.array(middle).reshape(-1, 2).T
+    if box["text"] and len(rows) > 2:
+        frame.insert(1, Note(across + margin, box["y"] + box["height"] / 2, words["sink"], angle=90))
+    elif box["width"] > 60:
+        frame.append(Note(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, words["sink"]))
+    heights = [cell["y"] for cell in data["cells"]]
+    ends = max(heights) + 26, min(heights) - 26
+    if words["layout"] != "grid" or down > ends[0]:
+        # Paths and box reach further than the cells.
+        reach = [*np.concatenate(points)[:, 1], box["y"], down]
+        ends = max(*reach, max(heights)) + 12, min(*reach, min(heights)) - 12
+        height = float(np.clip(6.3 * (ends[0] - ends[1]) / data["width"], 0.9, 4))
     return Panel(
         (*marks, *frame, Hover(x, y, tuple(data["path_text"]))),
         title,
         Axis(
-            "layer",
-            tuple((at, str(layer)) for layer, at in layers.items() if layer % step == 0),
-            (start - room, decoder["x"] + decoder["width"] + 2 * margin),
+            words["column"],
+            tuple((at, text) for at, text in columns[::step]),
+            (start - room, max(across, cells_end) + 2 * margin),
         ),
         Axis(
-            "stride",
-            tuple(zip(map(float, rows.values()), strides, strict=False)),
-            (max(rows.values()) + 26, min(rows.values()) - 26),
+            words["row"] if rows else "",
+            tuple((float(at), text.removeprefix(f"{words['row']} ")) for at, text in rows[:: 1 + len(rows) // 12]),
+            ends,
         ),
-        height if len(rows) > 2 else height * 0.8,
+        height if len(rows) > 2 or words["layout"] != "grid" else height * 0.8,
         scaled=True,
         frame=False,
     )
@@ -329,9 +342,9 @@ def _strokes(
 
 
 def _points(d: str) -> np.ndarray:
-    """Points along a path of the drawing: two of a straight one, nine of a bent one."""
+    """Points along a path of the drawing: the corners of a straight one, nine of a bent one."""
     numbers = np.array(re.findall(r"-?[\d.]+", d), float).reshape(-1, 2)
-    if len(numbers) == 2:
+    if "Q" not in d:
         return numbers
     t = np.linspace(0, 1, 9)[:, None]
     start, bend, end = numbers

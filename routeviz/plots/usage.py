@@ -11,7 +11,8 @@ from routeviz.plots.figure import figure
 from routeviz.plots.sheet import Axis, Grid, Line, Panel, Sheet
 from routeviz.plots.style import count_images, plain, series
 from routeviz.routelog import RouteLog
-from routeviz.space import OPEN_THRESHOLD
+from routeviz.space import OPEN_THRESHOLD, RoutingSpace, kind_of
+from routeviz.space.layout import row_words
 from routeviz.stats import path_usage, path_usage_by_layer
 
 _VALUES = {
@@ -41,9 +42,10 @@ def plot_usage(log: RouteLog, *, values: tuple[str, ...] = ("activation", "open"
     panels = []
     for value in values:
         table = path_usage_by_layer(log, value=value)
-        rows = [f"stride {stride} {move}" for stride, move in _strides(log, table.index)]
+        scales, kind = row_words(log.space), kind_of(log.space)
+        rows = [f"{scales[scale]} {way}".strip() for scale, way in table.index]
         words = [
-            [f"L{layer} {row}: {cell:.3f}" for layer, cell in zip(table, cells, strict=True)]
+            [f"{_place(log.space, layer)} {row}: {cell:.3f}" for layer, cell in zip(table, cells, strict=True)]
             for row, cells in zip(rows, table.to_numpy(), strict=True)
         ]
         title = _VALUES[value][0].upper() + _VALUES[value][1:]
@@ -51,7 +53,7 @@ def plot_usage(log: RouteLog, *, values: tuple[str, ...] = ("activation", "open"
             Panel(
                 (Grid(table.to_numpy(float), "", texts=np.array(words)),),
                 f"{title} ({count_images(len(log))})",
-                Axis("layer", _layers(table.columns)),
+                Axis(kind.column, _layers(table.columns)),
                 Axis("", tuple(enumerate(rows)), (len(rows) - 0.5, -0.5)),
                 max(1.2, 0.55 + 0.13 * len(rows)),
                 frame=False,
@@ -74,11 +76,12 @@ def plot_activations(logs: RouteLog | Mapping[str, RouteLog]) -> Sheet:
     panels = []
     by_name = {name: (activation_shares(log), len(log)) for name, log in named(logs).items()}
     high = max(np.nanmax(shares) for shares, _ in by_name.values())
+    column = kind_of(next(iter(named(logs).values())).space).column
     for name, (shares, n_images) in by_name.items():
         ticks = ((0, "not open"), (BINS / 2 + 0.5, "0.5"), (BINS + 0.5, "1"))
         words = np.array(
             [
-                [f"layer {layer}, {_bin(row)}: {share:.1%} of gates" for layer, share in enumerate(cells)]
+                [f"{column} {layer}, {_bin(row)}: {share:.1%} of gates" for layer, share in enumerate(cells)]
                 for row, cells in enumerate(shares)
             ]
         )
@@ -86,7 +89,7 @@ def plot_activations(logs: RouteLog | Mapping[str, RouteLog]) -> Sheet:
             Panel(
                 (Grid(shares, "share of gates", high=np.ceil(high * 10) / 10, texts=words),),
                 f"{plain(name)} ({count_images(n_images)})" if name else "",
-                Axis("layer", _layers(range(shares.shape[1]))),
+                Axis(column, _layers(range(shares.shape[1]))),
                 Axis("activation", ticks),
                 1.7,
                 frame=False,
@@ -174,6 +177,6 @@ def _layers(layers, *, most: int = 9) -> tuple[tuple[float, str], ...]:
     return tuple((at, str(layer)) for at, layer in enumerate(layers) if at % every == 0)
 
 
-def _strides(log: RouteLog, index) -> list[tuple[int, str]]:
-    strides = log.space.cells.drop_duplicates("scale").set_index("scale").stride
-    return [(int(strides[scale]), move) for scale, move in index]
+def _place(space: RoutingSpace, layer: int) -> str:
+    """A layer in one word: as the lattice's cells are called, or the name of its cell."""
+    return f"L{layer}" if space.kind == "lattice" else f"{kind_of(space).column} {layer}"

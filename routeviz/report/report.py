@@ -20,6 +20,8 @@ from routeviz.report.drawn import Drawn, drawn_figures
 from routeviz.report.routes import SEED, pack_routes, sample_rows
 from routeviz.report.tables import Code, cells_table, figure_text, figures_table, pairs, paths_table, table
 from routeviz.routelog import RouteLog
+from routeviz.space import extent, kind_of
+from routeviz.space.layout import path_words
 from routeviz.space.svg import THEMES
 from routeviz.stats import Figure, cell_usage, path_usage, summary
 from routeviz.writing import whole_file
@@ -28,6 +30,13 @@ IMAGES = 200
 """Images whose routes are shown; of a longer log a sample of so many."""
 
 MOST_BYTES = 5_000_000
+
+DIRECTIONS = {
+    "grid": "layers from left to right, scales from fine (top) to coarse",
+    "lanes": "layers from left to right, what each chooses from from top to bottom",
+    "arcs": "nodes from left to right, operations as arcs between them",
+}
+"""How a route is read, by the layout of its space."""
 
 _TILES = ("images", "distinct_routes", "open_paths", "decided_paths", "macs_conv_mean", "macs_conv_varying")
 
@@ -168,7 +177,7 @@ def _routes_section(log: RouteLog, ids: tuple[str, ...]) -> str:
     n = len(log)
     sampled = f"A sample of {len(ids):,} of the log's {n:,} images, drawn with seed {SEED}." if len(ids) < n else ""
     return f"""<section id="routes-part"><h2>Routes</h2>
-<p class="soft">The route of one image: layers from left to right, scales from fine (top) to coarse. {sampled}</p>
+<p class="soft">The route of one image: {DIRECTIONS[kind_of(log.space).layout]}. {sampled}</p>
 <div class="choose"><label for="image">Image</label>
 <select id="image" autocomplete="off">{options}</select>
 <button type="button" id="previous">Previous</button><button type="button" id="next">Next</button></div>
@@ -204,7 +213,7 @@ def _usage_section(log: RouteLog) -> str:
         "A cell is starved where only zeros are sent to it, and image-blind where what it gets holds nothing of the "
         "image. Entropy: of whether a path is open, over images; 0 where all agree, 1 where they split evenly.</p>"
         f"<h3>Cells</h3>{cells_table(log.space.cell_names, cell_usage(log))}"
-        f"<h3>Paths</h3>{paths_table(log.space.path_names, path_usage(log))}</section>\n"
+        f"<h3>Paths</h3>{paths_table(path_words(log.space), path_usage(log))}</section>\n"
     )
 
 
@@ -225,7 +234,7 @@ def _settings_section(log: RouteLog, command: str) -> str:
         "SHA-256 of the checkpoint": Code(made_by.get("sha256") or ""),
         "SHA-256 of the weights": Code(log.source.get("weights") or ""),
         "network": ", ".join(_network(net)),
-        "routing space": f"layers 0 to {log.space.layers}, {log.space.n_cells} cells, {log.space.n_paths} paths",
+        "routing space": extent(log.space),
         "digest of the space": Code(log.space.digest),
         "digest of the log": Code(log.digest),
         "traced with": f"routeviz {log.source['routeviz']}" if log.source.get("routeviz") else "",

@@ -73,16 +73,16 @@ def cells_table(names: Sequence[str], usage: pd.DataFrame) -> str:
 
 
 def paths_table(names: Sequence[str], usage: pd.DataFrame) -> str:
-    """Set `routeviz.stats.path_usage`."""
+    """Set `routeviz.stats.path_usage`; the names say where the paths lead."""
     rows = [
         (
-            f"{name} → {'decoder' if leaves else f'L{row.target_layer} s{row.target_scale}'}",
+            name,
             Share(row.open),
             Number(f"{row.activation:.3f}"),
             Number("" if row.activation_open != row.activation_open else f"{row.activation_open:.3f}"),
             Number(f"{row.entropy:.3f}"),
         )
-        for name, row, leaves in zip(names, usage.itertuples(), usage.target_layer > usage.layer.max(), strict=True)
+        for name, row in zip(names, usage.itertuples(), strict=True)
     ]
     header = ("path", *map(Number, ("open", "mean activation", "mean where open", "entropy, bits")))
     return table(header, rows)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from routeviz.space import extent
+
 if TYPE_CHECKING:
     from routeviz.routelog.log import RouteLog
 
@@ -20,7 +22,7 @@ def summary_html(log: RouteLog) -> str:
     facts = log.facts(*shown)
     rows = {
         "images": f"{len(log):,}" + (f", {len(log.skipped):,} could not be read" if log.skipped else ""),
-        "space": f"layers 0 to {space.layers}, {space.n_cells} cells, {space.n_paths} paths",
+        "space": extent(space),
         "checkpoint": " ".join(str(made_by[key]) for key in ("file", "step") if made_by.get(key) is not None),
         "dataset": " ".join(str(data[key]) for key in ("name", "split") if data.get(key)),
         "forced route": ((source.get("settings") or {}).get("route") or {}).get("name", ""),

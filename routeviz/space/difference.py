@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from routeviz.errors import InputError
-from routeviz.space.drawing import RAMP_STEPS, THICK, THIN, LegendEntry, Stroke, annotated, geometry
+from routeviz.space.drawing import RAMP_STEPS, THICK, THIN, LegendEntry, Stroke, annotated, cell_words, geometry
 from routeviz.space.space import RoutingSpace
 from routeviz.space.states import open_paths
 
@@ -93,10 +93,7 @@ def difference_data(
         )
     ]
     cell_side = live[0] + 2 * live[1]
-    cell_text = [
-        f"{name}, stride {stride}\n{_verdict(side, names)}"
-        for name, stride, side in zip(space.cell_names, space.cells.stride, cell_side, strict=True)
-    ]
+    cell_text = [f"{cell}\n{_verdict(side, names)}" for cell, side in zip(cell_words(space), cell_side, strict=True)]
     return data | {
         "activation": np.round(values.max(axis=0).astype(float), 4).tolist(),
         "path_kind": np.array(["", *SIDES[1:]])[side_of].tolist(),

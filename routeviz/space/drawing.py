@@ -1,27 +1,20 @@
-"""What the drawing of a lattice shows, as plain numbers and words: geometry, marks, legend; no colours yet.
-
-Coordinates depend on the space alone, so nothing moves from one image to the next.
-"""
+"""What the drawing of a space shows, as plain numbers and words: marks, legend, what hovering says; no colours yet."""
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from routeviz.errors import InputError
+from routeviz.space.kinds import kind_of
+from routeviz.space.layout import places
 from routeviz.space.space import RoutingSpace
 from routeviz.space.states import INPUTS, STATES, cell_states, open_paths, sent
 
-ROW, LEFT, TOP, RIGHT, BOTTOM = 64, 118, 34, 64, 30
 LEGEND_LINE, LEGEND_COLUMN = 24, 182
-CELL_RADIUS = 7
 RAMP_STEPS = 9
-PITCH_RANGE = (34, 56)
 THIN, THICK, PASSED = 1.5, 6.0, 1.8
 
 SENT_WORDS = ("sends nothing", "carries zeros", "carries a constant, nothing of the image", "carries the image")
@@ -95,7 +88,7 @@ def lattice_data(
     Parameters
     ----------
     space : RoutingSpace
-        Any number of layers, scales and moves.
+        Of any kind.
     activations : array-like, (path,), optional
         Activations in [0, 1]; NaN (the paths of unreached cells) counts as 0. Without them the bare space is drawn.
     forced : ndarray, (path,) bool, optional
@@ -107,8 +100,10 @@ def lattice_data(
     -------
     dict
         Geometry, the same for every route of a space: ``digest``, ``width``, ``height``, ``body`` (height without the
-        legend), ``pitch`` (pixels a layer), ``font``, ``texts``, ``stem``, ``decoder``, ``cells`` (``name``, ``x``,
-        ``y``, ...), ``paths`` (``name``, ``short``, ``move``, ``d``, ``tip``: x, y and degrees of the arrowhead),
+        legend), ``pitch`` (pixels a layer), ``font``, ``texts``, ``columns`` and ``rows`` (place and word of a tick),
+        ``words`` (of the kind of space), ``stem``, ``decoder`` (what the paths that leave the space lead to), ``cells``
+        (``name``, ``x``, ``y``, ...), ``paths`` (``name``, ``short``, ``move``, ``d``, ``tip``: x, y and degrees of the
+        arrowhead),
         ``source``, ``target``, ``moves``, ``legend``, ``marks``, ``strokes``. Paint: ``activation``, ``path_kind`` (a
         key of ``strokes``: open, blind, passed; or empty), ``path_width`` in pixels, ``path_level`` (step of the colour
         ramp), ``path_forced``, ``cell_kind`` (a key of ``marks``), and ``path_text``, ``cell_text`` for hover.
@@ -118,11 +113,12 @@ def lattice_data(
     InputError
         If the activations or the notes do not fit the space.
     """
-    data = geometry(space) if forced is None else geometry(space, (*LEGEND, FORCED), mode="forced")
+    legend = _legend_of(space)
+    data = geometry(space, legend) if forced is None else geometry(space, (*legend, FORCED), mode="forced")
     forced = np.zeros(space.n_paths, bool) if forced is None else np.asarray(forced, bool)
     data["path_forced"] = forced.tolist()
     names = [path["name"] for path in data["paths"]]
-    places = [f"{name}, stride {stride}" for name, stride in zip(space.cell_names, space.cells.stride, strict=True)]
+    cells = cell_words(space)
     if activations is None:
         data |= {
             "activation": [0.0] * space.n_paths,
@@ -131,7 +127,7 @@ def lattice_data(
             "path_level": [0] * space.n_paths,
             "cell_kind": ["plain"] * space.n_cells,
         }
-        path_text, cell_text = names, places
+        path_text, cell_text = names, cells
     else:
         gates = np.nan_to_num(np.asarray(activations, dtype=np.float32))[None]
         (state,), (kind,) = cell_states(space, gates)
@@ -155,8 +151,17 @@ def lattice_data(
             f"{name}\nactivation {value:.4g}{', forced' * here}: {verdict}, {SENT_WORDS[code]}"
             for name, value, here, verdict, code in zip(names, values, forced.tolist(), verdicts, carried, strict=True)
         ]
-        cell_text = [f"{place}\n{STATES[s]}; {INPUT_WORDS[k]}" for place, s, k in zip(places, state, kind, strict=True)]
+        cell_text = [f"{cell}\n{STATES[s]}; {INPUT_WORDS[k]}" for cell, s, k in zip(cells, state, kind, strict=True)]
     return data | {"path_text": annotated(path_text, path_notes), "cell_text": annotated(cell_text, cell_notes)}
+
+
+def cell_words(space: RoutingSpace) -> list[str]:
+    """Name and stride of every cell."""
+    told = kind_of(space).row == "stride"
+    return [
+        f"{name}, stride {stride}" if told else name
+        for name, stride in zip(space.cell_names, space.cells.stride, strict=True)
+    ]
 
 
 def annotated(texts: list[str], notes: Mapping[str, Sequence[object]] | None) -> list[str]:
@@ -178,7 +183,7 @@ def geometry(
     marks: Mapping[str, tuple[str, str, bool]] | None = None,
 ) -> dict[str, Any]:
     """All of a drawing but its paint, for one kind (``mode``) of drawing: see `lattice_data`."""
-    data = dict(_places(space))
+    data = places(space)
     items, lines = _legend(data["width"], legend)
     top = data["body"] + 12
     return data | {
@@ -190,107 +195,22 @@ def geometry(
             kind: {"d": d, "colour": colour, "filled": filled} for kind, (d, colour, filled) in (marks or MARKS).items()
         },
         "pin": PIN,
+        "steps": RAMP_STEPS,
+        "widths": [THIN, THICK],
         "path_forced": [False] * space.n_paths,
     }
 
 
-@lru_cache(maxsize=32)
-def _places(space: RoutingSpace) -> dict[str, Any]:
-    pitch = int(np.clip(round(820 / (space.layers + 1)), *PITCH_RANGE))
-    width = LEFT + space.layers * pitch + RIGHT + 24
-    bottom = TOP + (space.scales - 1) * ROW
-
-    def place(layer: int, scale: int) -> tuple[int, int]:
-        return LEFT + int(layer) * pitch, TOP + int(scale) * ROW
-
-    spots = [place(*spot) for spot in zip(space.cells.layer, space.cells.scale, strict=True)]
-    ends = [place(*spot) for spot in zip(space.paths.target_layer, space.paths.target_scale, strict=True)]
-    strides = space.cells.drop_duplicates("scale").sort_values("scale")
-    texts = [
-        {"x": 12, "y": TOP + int(scale) * ROW + 4, "text": f"stride {stride}", "anchor": "start"}
-        for scale, stride in zip(strides.scale, strides.stride, strict=True)
-    ]
-    texts += [
-        {"x": LEFT + layer * pitch, "y": 14, "text": str(layer), "anchor": "middle"}
-        for layer in range(space.layers + 1)
-    ]
-    texts.append({"x": 12, "y": 14, "text": "layer", "anchor": "start"})
-    texts.append({"x": spots[0][0] - 29, "y": spots[0][1] - 8, "text": "stem", "anchor": "middle"})
-    exits = [end for end, leaves in zip(ends, space.exits, strict=True) if leaves]
-    decoder = {
-        "x": max((x for x, _ in exits), default=width - RIGHT) - 10,
-        "y": min((y for _, y in exits), default=TOP) - 16,
-        "height": max((y for _, y in exits), default=bottom) - min((y for _, y in exits), default=TOP) + 32,
-        "width": 26,
-    }
-    names = [
-        f"{name} → {'decoder' if target < 0 else space.cell_names[target]}"
-        for name, target in zip(space.path_names, space.target, strict=True)
-    ]
-    lanes = _lanes(space)
-    paths = []
-    for index, (name, move, end) in enumerate(zip(names, space.moves, ends, strict=True)):
-        d, tip = _line(spots[space.source[index]], end, lanes[index], CELL_RADIUS + 5 - 2 * bool(space.exits[index]))
-        (x0, y0), (x1, y1) = spots[space.source[index]], end
-        # At a third of the way paths that cross stand apart; what bends is a little off its line there.
-        pin = [round(x0 + (x1 - x0) / 3, 1), round(y0 + (y1 - y0) / 3, 1)]
-        paths.append({"name": name, "short": space.path_names[index], "move": move, "d": d, "tip": tip, "pin": pin})
-    return {
-        "width": width,
-        "body": bottom + BOTTOM,
-        "pitch": pitch,
-        "font": 12 if pitch >= 40 else 14,  # a wide drawing is shown smaller
-        "texts": texts,
-        "stem": [spots[0][0] - 44, spots[0][1], spots[0][0] - CELL_RADIUS - 8],
-        "decoder": decoder,
-        "cells": [
-            {"name": name, "x": x, "y": y, "layer": int(layer), "scale": int(scale)}
-            for name, (x, y), layer, scale in zip(
-                space.cell_names, spots, space.cells.layer, space.cells.scale, strict=True
-            )
-        ],
-        "paths": paths,
-        "moves": sorted(set(space.moves), key=_move_order(space)),
-        "source": space.source.tolist(),
-        "target": space.target.tolist(),
-        "steps": RAMP_STEPS,
-        "widths": [THIN, THICK],
-    }
-
-
-def _lanes(space: RoutingSpace) -> list[float]:
-    """Bend of each path, in pixels: paths between the same two cells stand apart, long ones clear the cells between."""
-    ends = list(zip(space.source, space.paths.target_layer, space.paths.target_scale, strict=True))
-    rivals, seen = Counter(ends), Counter()
-    lanes = []
-    for end, span in zip(ends, space.paths.target_layer - space.paths.layer, strict=True):
-        lane = (seen[end] - (rivals[end] - 1) / 2) * 22
-        seen[end] += 1
-        lanes.append(lane - 26 * (span > 1))
-    return lanes
-
-
-def _line(start: tuple[int, int], end: tuple[int, int], bend: float, gap: float) -> tuple[str, list[float]]:
-    """SVG path from cell to cell, cut short at both marks, and the place and angle of its arrowhead."""
-    (x0, y0), (x1, y1) = start, end
-    length = math.hypot(x1 - x0, y1 - y0)
-    ux, uy = (x1 - x0) / length, (y1 - y0) / length
-    cx, cy = (x0 + x1) / 2 + uy * bend, (y0 + y1) / 2 + ux * bend
-    out, into = math.hypot(cx - x0, cy - y0), math.hypot(x1 - cx, y1 - cy)
-    sx, sy = x0 + (cx - x0) / out * (CELL_RADIUS + 3), y0 + (cy - y0) / out * (CELL_RADIUS + 3)
-    tx, ty = x1 - (x1 - cx) / into * gap, y1 - (y1 - cy) / into * gap
-    curve = f"Q{cx:.1f} {cy:.1f} " if bend else "L"
-    return (
-        f"M{sx:.1f} {sy:.1f}{curve}{tx:.1f} {ty:.1f}",
-        [round(tx, 1), round(ty, 1), round(math.degrees(math.atan2(y1 - cy, x1 - cx)), 1)],
+def _legend_of(space: RoutingSpace) -> tuple[LegendEntry, ...]:
+    """The legend without what cannot occur in a space: inputs that are no image, paths along which input passes on."""
+    never = set() if space.zeros else {"open zeros", "open constant", "blind"}
+    never |= set() if space.passes.any() else {"passed"}
+    stops = not (space.passes.any() or space.bypass)
+    return tuple(
+        (sort, kind, "closed: nothing goes on" if stops and kind == "closed image" else text)
+        for sort, kind, text in LEGEND
+        if kind not in never
     )
-
-
-def _move_order(space: RoutingSpace) -> Callable[[str], int]:
-    """Moves in the order of the cells that offer the most of them."""
-    offers = [space.moves[space.paths_from(cell)] for cell in range(space.n_cells)]
-    order = list(dict.fromkeys(move for offer in sorted(offers, key=len, reverse=True) for move in offer))
-    return order.index
 
 
 def _legend(width: int, entries: Sequence[LegendEntry]) -> tuple[list[dict[str, Any]], int]:

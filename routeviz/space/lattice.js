@@ -116,7 +116,7 @@ function frame(svg, data) {
   const box = data.decoder;
   make("rect", { class: "frame", x: box.x, y: box.y, width: box.width, height: box.height, rx: 5 }, svg);
   const [x, y] = [box.x + 17, box.y + box.height / 2];
-  if (box.height > 60) make("text", { class: "soft", x, y, "text-anchor": "middle", transform: `rotate(-90 ${x} ${y})` }, svg, "decoder");
+  if (box.text) make("text", { class: "soft", x, y, "text-anchor": "middle", transform: `rotate(-90 ${x} ${y})` }, svg, box.text);
 }
 
 function legend(root, data) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -30,14 +31,21 @@ class RoutingSpace:
     Parameters
     ----------
     kind : str
-        What the cells and paths form; ``"lattice"`` is the space of layers and scales of the routing network.
+        What the cells and paths form: a key of `routeviz.space.KINDS`. ``"lattice"`` is the space of layers and scales
+        of the routing network.
     cells : DataFrame
-        One row a cell, sorted: ``layer``, ``scale``, ``stride`` (input pixels per feature), ``channels``.
+        One row a cell, sorted: ``layer``, ``scale``, ``stride`` (input pixels per feature), ``channels``; where they
+        are not called by layer and scale, ``name``; where more than the first are fed from outside, ``fed`` (bool).
     paths : DataFrame
-        One row a path: ``layer`` and ``scale`` of its source cell, ``move``, ``target_layer``, ``target_scale``. A path
-        whose target is no cell leaves the space (in the lattice: into the decoder).
+        One row a path: ``layer`` and ``scale`` of its source cell, ``move``, ``target_layer``, ``target_scale``, and
+        ``name`` where cell and move do not name it. A path whose target is no cell leaves the space (in the lattice:
+        into the decoder).
     pass_move : str
-        The move along which a closed cell passes its input on.
+        The move along which a closed cell passes its input on; empty where it passes it along none.
+    bypass : bool
+        Whether a closed cell's input goes on beside its paths to wherever they lead, as in a residual network.
+    zeros : bool
+        Whether an open cell sends zeros along the paths that are shut, as the routing network does, or nothing.
 
     Raises
     ------
@@ -49,6 +57,8 @@ class RoutingSpace:
     cells: pd.DataFrame
     paths: pd.DataFrame
     pass_move: str = "keep"
+    bypass: bool = False
+    zeros: bool = True
 
     def __post_init__(self) -> None:
         for table, columns, name in ((self.cells, CELL_COLUMNS, "cells"), (self.paths, PATH_COLUMNS, "paths")):
@@ -106,6 +116,15 @@ class RoutingSpace:
         return tuple(self.paths.move)
 
     @cached_property
+    def ways(self) -> tuple[str, ...]:
+        """Move of each path, and its target where a cell has several of one move: cell and way name a path."""
+        rivals = Counter(zip(self.source, self.moves, strict=True))
+        return tuple(
+            f"{move} to {target}" if rivals[source, move] > 1 else move
+            for source, move, target in zip(self.source, self.moves, self.paths.target_layer, strict=True)
+        )
+
+    @cached_property
     def passes(self) -> np.ndarray:
         """Whether a closed source cell passes its input along the path, ``(path,)`` bool."""
         return _frozen(np.array([move == self.pass_move for move in self.moves]))
@@ -114,6 +133,12 @@ class RoutingSpace:
     def exits(self) -> np.ndarray:
         """Whether the path leaves the space, ``(path,)`` bool."""
         return _frozen(self.target == -1)
+
+    @cached_property
+    def fed(self) -> np.ndarray:
+        """Cells that are fed from outside, ``(cell,)`` bool: the first, or those that the table says."""
+        first = np.arange(self.n_cells) == 0
+        return _frozen(self.cells.fed.to_numpy(bool, copy=True) if "fed" in self.cells else first)
 
     @cached_property
     def _slices(self) -> tuple[slice, ...]:
@@ -132,11 +157,14 @@ class RoutingSpace:
             raise InputError(f"no cell at layer {layer}, scale {scale}; {self._extent()}") from None
 
     def path_index(self, layer: int, scale: int, move: str) -> int:
-        """Position of the path that leaves ``(layer, scale)`` by ``move``; raises InputError where there is none."""
-        paths = self.paths_from(self.cell_index(layer, scale))
+        """Position of the path that leaves ``(layer, scale)`` by ``move``; raises InputError where there is not one."""
+        cell = self.cell_index(layer, scale)
+        paths = self.paths_from(cell)
         offered = self.moves[paths]
         if move not in offered:
-            raise InputError(f"cell L{layer} s{scale} has no path {move!r}; it offers {', '.join(offered)}")
+            raise InputError(f"cell {self.cell_names[cell]} has no path {move!r}; it offers {', '.join(offered)}")
+        if offered.count(move) > 1:
+            raise InputError(f"cell {self.cell_names[cell]} has several paths {move!r}; find one in path_names")
         return paths.start + offered.index(move)
 
     def _extent(self) -> str:
@@ -145,18 +173,26 @@ class RoutingSpace:
     @cached_property
     def cell_names(self) -> tuple[str, ...]:
         """Short name of each cell, such as ``L3 s1``."""
+        if "name" in self.cells:
+            return tuple(self.cells.name)
         return tuple(f"L{layer} s{scale}" for layer, scale in self._positions)
 
     @cached_property
     def path_names(self) -> tuple[str, ...]:
         """Short name of each path, such as ``L3 s1 up``."""
+        if "name" in self.paths:
+            return tuple(self.paths.name)
         return tuple(f"{self.cell_names[cell]} {move}" for cell, move in zip(self.source, self.moves, strict=True))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and numbers, fit for JSON."""
+        # What is as in a lattice is left out: spaces keep the digests that logs and routes know them by.
+        rules = {"bypass": self.bypass} if self.bypass else {}
+        rules |= {} if self.zeros else {"zeros": False}
         return {
             "kind": self.kind,
             "pass_move": self.pass_move,
+            **rules,
             "cells": self.cells.to_dict("list"),
             "paths": self.paths.to_dict("list"),
         }
@@ -165,8 +201,10 @@ class RoutingSpace:
     def from_dict(cls, data: dict[str, Any]) -> RoutingSpace:
         """Inverse of :meth:`to_dict`; raises InputError where a part is missing."""
         try:
-            return cls(data["kind"], pd.DataFrame(data["cells"]), pd.DataFrame(data["paths"]), data["pass_move"])
-        except (KeyError, TypeError, ValueError) as error:
+            rules = {"bypass": bool(data.get("bypass", False)), "zeros": bool(data.get("zeros", True))}
+            cells, paths = pd.DataFrame(data["cells"]), pd.DataFrame(data["paths"])
+            return cls(data["kind"], cells, paths, data["pass_move"], **rules)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"not a routing space: {error}; expected kind, pass_move, cells and paths") from None
 
     @cached_property

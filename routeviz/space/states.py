@@ -49,6 +49,8 @@ def cell_states(space: RoutingSpace, gates: np.ndarray) -> CellStates:
 
     A live cell (sum of activations >= 1e-4) sends a tensor along all its paths, zeros along those not open; a closed
     cell passes its input along its pass path and sends nothing elsewhere; a cell to which nothing is sent is unreached.
+    In a space without ``zeros`` nothing goes along a path that is not open; in one with a ``bypass`` a closed cell's
+    input comes to wherever its paths lead, along none of them.
 
     Parameters
     ----------
@@ -86,7 +88,8 @@ def _propagate(space: RoutingSpace, gates: np.ndarray) -> tuple[CellStates, np.n
     state = np.zeros((space.n_cells, n_images), np.uint8)
     kind = np.zeros((space.n_cells, n_images), np.uint8)
     carried = np.zeros((space.n_paths, n_images), np.uint8)
-    kind[0] = IMAGE
+    kind[space.fed] = IMAGE
+    shut = ZEROS if space.zeros else NONE
     for cell in range(space.n_cells):
         paths = space.paths_from(cell)
         alphas = np.nan_to_num(np.ascontiguousarray(gates[:, paths].T), nan=0.0)
@@ -96,10 +99,12 @@ def _propagate(space: RoutingSpace, gates: np.ndarray) -> tuple[CellStates, np.n
         # The operation turns zeros into a constant (its biases), and keeps a constant and an image what they are.
         made = np.where(live, np.maximum(kind[cell], CONSTANT), NONE).astype(np.uint8)
         for offset, path in enumerate(range(paths.start, paths.stop)):
-            brought = np.where(alphas[offset] > OPEN_THRESHOLD, made, np.minimum(made, ZEROS))
+            brought = np.where(alphas[offset] > OPEN_THRESHOLD, made, np.minimum(made, shut))
             if space.passes[path]:
                 brought = np.where(live, brought, kind[cell])
             carried[path] = brought
+            if space.bypass:
+                brought = np.where(live, brought, kind[cell])
             if space.target[path] >= 0:
                 np.maximum(kind[space.target[path]], brought, out=kind[space.target[path]])
     return CellStates(state.T, kind.T), carried.T

@@ -145,7 +145,7 @@ def _elements(data: dict[str, Any], theme: Theme) -> Iterator[str]:
     yield (
         f'<rect x="{box["x"]}" y="{box["y"]}" width="{box["width"]}" height="{box["height"]}" rx="5" fill="none" '
         f'stroke="{theme.soft}"/><text x="{x}" y="{y}" text-anchor="middle" fill="{theme.soft}" '
-        f'transform="rotate(-90 {x} {y})">{"decoder" if box["height"] > 60 else ""}</text>'
+        f'transform="rotate(-90 {x} {y})">{box["text"]}</text>'
     )
     yield f'<g fill="none" stroke="{theme.faint}">'
     yield from (f'<path d="{path["d"]}"/>' for path in data["paths"])

@@ -10,7 +10,7 @@ from scipy.stats import entropy
 
 from routeviz.errors import InputError
 from routeviz.routelog import RouteLog
-from routeviz.space import INPUTS, OPEN_THRESHOLD, STATES
+from routeviz.space import INPUTS, OPEN_THRESHOLD, STATES, RoutingSpace
 
 BLOCK = 16_384
 """Images that are looked at together: a log may hold more gates than memory does."""
@@ -58,8 +58,8 @@ def path_usage_by_layer(log: RouteLog, *, value: str = "open") -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Rows are (scale, move), finest scale first and moves in the space's order; columns are layers; NaN where there
-        is no such path.
+        Rows are (scale, move), finest scale first and moves in the space's order, with their target where a cell has
+        several paths of one move; columns are layers; NaN where there is no such path.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def path_usage_by_layer(log: RouteLog, *, value: str = "open") -> pd.DataFrame:
     valid = [column for column in usage if column not in log.space.paths]
     if value not in valid:
         raise InputError(f"unknown value {value!r}; valid: {', '.join(valid)}")
-    usage["move"] = pd.Categorical(usage["move"], categories=_moves(log))
+    usage["move"] = pd.Categorical(log.space.ways, categories=_ways(log.space))
     return usage.set_index(["scale", "move", "layer"])[value].unstack()
 
 
@@ -131,8 +131,8 @@ def _check(log: RouteLog) -> None:
         raise InputError("the log has no images; there is nothing to describe")
 
 
-def _moves(log: RouteLog) -> list[str]:
-    """Moves in the order in which the cell that offers most of them has them."""
-    by_cell = (log.space.moves[log.space.paths_from(cell)] for cell in range(log.space.n_cells))
+def _ways(space: RoutingSpace) -> list[str]:
+    """Ways in the order in which the cell that offers most of them has them."""
+    by_cell = (space.ways[space.paths_from(cell)] for cell in range(space.n_cells))
     most = max(by_cell, key=len)
-    return list(dict.fromkeys([*most, *log.space.moves]))
+    return list(dict.fromkeys([*most, *space.ways]))

@@ -136,7 +136,7 @@ def test_there_is_one_condition_of_each_subject():
 def test_clicks_go_from_open_to_not_open_to_any(name, not_open):
     conditions = ["id has a"]
     for expected in (f"{name} open", f"{name} {not_open}", None):
-        conditions = filters.turned(conditions, name)
+        conditions = filters.turned(conditions, name, cell=not_open == "closed")
         assert conditions == ["id has a", *([expected] if expected else [])]
 
 

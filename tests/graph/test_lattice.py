@@ -4,7 +4,7 @@ import pytest
 
 from routeviz.errors import InputError
 from routeviz.graph import positions, to_networkx
-from routeviz.space import Route, RoutingSpace, architectures, lattice_space
+from routeviz.space import Route, architectures, experts_space, lattice_space
 
 
 @pytest.fixture
@@ -92,7 +92,17 @@ def test_attributes_are_plain_types(space, route):
 def test_bad_input_is_refused(space, route):
     with pytest.raises(InputError, match="the route belongs to"):
         to_networkx(lattice_space(5, 4), route)
-    paths = space.paths.copy()
-    paths.loc[0, ["target_layer", "target_scale"]] = paths.loc[1, ["target_layer", "target_scale"]]
-    with pytest.raises(InputError, match="parallel paths"):
-        to_networkx(RoutingSpace("lattice", space.cells, paths))
+
+
+def test_parallel_paths_keep_an_edge_each():
+    experts = experts_space(2, 3)
+    graph = to_networkx(experts, Route(experts, [1, 0, 0.5, 0, 0, 1]))
+    assert graph.is_multigraph()
+    assert list(graph.nodes) == ["layer 0", "layer 1", "head 2"]
+    edges = [(source, target, edge["name"], edge["open"]) for source, target, edge in graph.edges(data=True)]
+    assert edges[:3] == [
+        ("layer 0", "layer 1", "layer 0 expert 0", True),
+        ("layer 0", "layer 1", "layer 0 expert 1", False),
+        ("layer 0", "layer 1", "layer 0 expert 2", True),
+    ]
+    assert len(edges) == 6

@@ -8,7 +8,8 @@ import pytest
 
 from routeviz.errors import InputError
 from routeviz.space import RoutingSpace, lattice_space
-from routeviz.space.drawing import MARKS, PITCH_RANGE, RAMP_STEPS, lattice_data
+from routeviz.space.drawing import MARKS, RAMP_STEPS, lattice_data
+from routeviz.space.layout import PITCH_RANGE
 from routeviz.space.svg import THEMES, lattice_svg
 
 SVG = "{http://www.w3.org/2000/svg}"

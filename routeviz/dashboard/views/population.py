@@ -18,7 +18,7 @@ from routeviz.dashboard.population import MOST_CLUSTERED, MOST_PLACED, Populatio
 from routeviz.dashboard.words import WORDS, plain, short
 from routeviz.plots import Sheet
 from routeviz.routelog import RouteLog
-from routeviz.space import STATES, Route
+from routeviz.space import STATES, Route, kind_of
 
 LATTICE, HEAT, GATES, COST, PLANE, TYPICAL = (
     f"population_{name}" for name in ("lattice", "heat", "gates", "macs", "plane", "typical")
@@ -86,7 +86,7 @@ def usage(collection: Collection, population: Population, mask: np.ndarray) -> N
     )
     with title_line():
         st.markdown(
-            f"**{SHOWN[shown]}, by layer, scale and move**",
+            f"**{SHOWN[shown]}, by {kind_of(space).column}, scale and move**",
             help="A click on a path, here or in the lattice, or on a cell of the lattice, keeps the images that open "
             "it; a second click those that do not; a third all.",
             width="stretch",
@@ -123,6 +123,7 @@ def activations(collection: Collection, population: Population, mask: np.ndarray
     if of == ALL_PATHS:
         charts.activation_grid(
             population.layer_shares(mask),
+            across=kind_of(space).column,
             chosen=state.values(state.FILTER),
             key=GATES,
             on_choose=take(GATES, "chosen", filtering.require),
