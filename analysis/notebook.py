@@ -14,6 +14,7 @@ import io
 import json
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import matplotlib as mpl
@@ -67,10 +68,11 @@ def shown(value: Any) -> dict[str, Any]:
 def main(path: Path) -> None:
     mpl.use("Agg")
     notebook = json.loads(path.read_text(encoding="utf-8"))
-    execute(notebook)
+    with TemporaryDirectory() as folder, contextlib.chdir(folder):
+        execute(notebook)
     path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"{path.name}: {path.stat().st_size / 1e3:.0f} kB")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else NOTEBOOK)
+    main(Path(sys.argv[1]).absolute() if len(sys.argv) > 1 else NOTEBOOK.absolute())

@@ -98,6 +98,9 @@ def _chosen(
     from routeviz.space import architectures
 
     opened = [open_network(text, small_gate=small_gate) for text in networks]
+    names = [one.name for one in opened]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise click.UsageError(f"two networks are called {twice[0]}: name them, as in first={networks[0]}")
     whole = [] if opened else [whole_network(_supernet(settings | {"small_gate": kind})) for kind in (False, True)]
     if keys or not opened:
         config = (opened or whole)[0].net.config.to_dict()

@@ -14,7 +14,7 @@ from routeviz.errors import InputError
 from routeviz.network import NetworkConfig, RoutingNetwork, load_checkpoint
 from routeviz.routelog import load_log
 from routeviz.stats import NetworkFacts
-from routeviz.training import checkpoint_paths, read_config, read_metrics
+from routeviz.training import checkpoint_paths, read_config, read_metrics, read_network
 
 if TYPE_CHECKING:
     from routeviz.routelog import RouteLog
@@ -124,20 +124,25 @@ def _of_checkpoint(path: Path, name: str, small_gate: bool | None) -> Named:
     run = path.parent.parent
     net = load_checkpoint(path, small_gate=small_gate)
     if path.parent.name == "checkpoints" and (run / "config.json").exists():
-        return _evaluated(run, net, name)
+        return _evaluated(run, net, name, net.provenance["step"])
     return _of_network(net, name)
 
 
 def _of_run(run: Path, name: str) -> Named:
     paths = checkpoint_paths(run)
-    if not paths:
-        raise InputError(f"{run} has no checkpoint yet; wait for its first one")
-    return _evaluated(run, load_checkpoint(paths[max(paths)]), name)
+    if paths:
+        net = load_checkpoint(paths[max(paths)])
+        return _evaluated(run, net, name, net.provenance["step"])
+    # Its settings are enough to count, and what its evaluations found is in its metrics.
+    steps = [line["step"] for line in read_metrics(run) if line["kind"] == "evaluation"]
+    if not steps:
+        raise InputError(f"{run} has neither a checkpoint nor an evaluation yet; wait for the first")
+    return _evaluated(run, RoutingNetwork(read_network(run)).eval(), name, steps[-1])
 
 
-def _evaluated(run: Path, net: RoutingNetwork, name: str) -> Named:
-    """A checkpoint's network with what its run's evaluation of that step says."""
-    config, step = read_config(run), net.provenance["step"]
+def _evaluated(run: Path, net: RoutingNetwork, name: str, step: int) -> Named:
+    """A run's network with what the evaluation of a step says."""
+    config = read_config(run)
     evaluations = {line["step"]: line for line in read_metrics(run) if line["kind"] == "evaluation"}
     if step not in evaluations:
         return _of_network(net, name, published=config.architecture or "")

@@ -147,7 +147,8 @@ def _device(ctx: click.Context, param: click.Parameter, value: str) -> "torch.de
         device = torch.device(value)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise click.BadParameter(f"no device {value!r} here: choose auto, cpu or cuda", ctx, param) from error
+        here = "auto, cpu or cuda" if torch.cuda.is_available() else "auto or cpu"
+        raise click.BadParameter(f"no device {value!r} here: choose {here}", ctx, param) from error
     return device
 
 

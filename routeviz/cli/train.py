@@ -109,6 +109,8 @@ def command(
         stored = read_config(out).to_dict()
         config = TrainConfig.from_dict(stored | _as_settings({name: settings[name] for name in typed}))
     else:
+        if resume and settings["dataset"] is None:
+            raise click.UsageError(f"{out} holds no run to go on with; give --dataset and the settings of a new one")
         if settings["dataset"] is None:
             raise click.UsageError("--dataset is missing: camvid, cityscapes, voc or scenes")
         settings["crop"] = settings["crop"] or settings["resize"] or DEFAULTS["crop"]

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,9 @@ class RouteLog:
     def facts(self, *columns: str) -> pd.DataFrame:
         """Return some columns of `images`; of a stored log only these are read from disk."""
         if missing := [name for name in columns if name not in self.columns]:
-            raise InputError(f"this log has no column {missing[0]!r}; it has {', '.join(self.columns)}")
+            close = get_close_matches(missing[0], self.columns, n=1, cutoff=0.5)
+            hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(self.columns[:8])} and others"
+            raise InputError(f"this log has no column {missing[0]!r}; {hint}")
         return self._facts(columns)
 
     @property

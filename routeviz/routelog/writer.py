@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,8 @@ class LogWriter:
         self.pending: tuple[int, ...] = ()
         self._lock = None
         if self._check_header():
+            with suppress(OSError):  # a kill may have come just before its removal
+                (self.folder / LOCK_FILE).unlink(missing_ok=True)
             return
         try:
             if leader:

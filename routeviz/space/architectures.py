@@ -78,7 +78,9 @@ def architecture(space: RoutingSpace, key: str) -> Route:
 def fcn32s(space: RoutingSpace) -> Route:
     """FCN-32s: one chain down to stride 32, upsampled by the decoder alone (Long et al., CVPR 2015, fig. 3).
 
-    Cells are shared out over strides 4, 8, 16, 32 as the convolutions of its VGG-16 are: 3, 3, 3 and 2 (fc6, fc7).
+    Cells are shared out over strides 4, 8, 16, 32 as the convolutions of its VGG-16 are: 3, 3, 3 and 2 (fc6, fc7). No
+    closed cell carries a skip. The 7x7 kernel of fc6 and the one learned upsampling by 32 cannot be expressed: the
+    decoder goes up in steps of 2.
     """
     sketch = _Sketch(space, "FCN-32s", "Long, Shelhamer, Darrell: Fully Convolutional Networks, CVPR 2015")
     sketch.chain([(0, 3), (1, 3), (2, 3), (3, 2)])
@@ -90,7 +92,7 @@ def unet(space: RoutingSpace) -> Route:
 
     Its five levels, strides 1 to 16, are four here, strides 4 to 32. The last feature of each level on the way down is
     kept beside the path: closed cells carry it to the layer in which the way up returns to its scale, where the two are
-    summed (U-Net concatenates).
+    summed. That U-Net concatenates them, and crops what its unpadded convolutions lose, cannot be expressed.
     """
     sketch = _Sketch(space, "U-Net", "Ronneberger, Fischer, Brox: U-Net, MICCAI 2015")
     stages = sketch.chain([(0, 2), (1, 2), (2, 2), (3, 2), (2, 2), (1, 2), (0, 2)])
@@ -115,7 +117,9 @@ def hrnetv2(space: RoutingSpace) -> Route:
 
     Stages of one to four streams have 1, 1, 4 and 3 modules, as in the source; in the last layer of a module each
     stream sends up and down to its neighbours, and the coarsest starts the next stream. An exchange between scales that
-    are not neighbours takes several layers here. All four streams end in the decoder.
+    are not neighbours takes several layers here. All four streams end in the decoder. No closed cell carries a skip. The
+    four residual units of a module, of which a cell holds one operation, and the concatenation of the streams cannot be
+    expressed.
     """
     sketch = _Sketch(space, "HRNetV2", "Sun et al.: High-Resolution Representations, arXiv 1904.04514")
     modules = (1, 1, 4, 3)
@@ -188,7 +192,7 @@ def deeplabv3plus(space: RoutingSpace) -> Route:
 
 
 def bisenet(space: RoutingSpace) -> Route:
-    """BiSeNet: a short path that keeps detail, a deep one that sees context, joined at stride 8 (ECCV 2018, fig. 2).
+    """BiSeNet: a path that keeps detail, a deep one that sees context, joined at stride 8 (Yu et al., ECCV 2018, fig. 2).
 
     The context path goes down at once, two blocks a stride as ResNet-18 has, to stride 32 and back up to stride 8; its
     feature of stride 16 is carried along to meet it there. The spatial path spends an operation at stride 4, is carried

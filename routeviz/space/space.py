@@ -248,8 +248,10 @@ def lattice_space(layers: int, width: int, *, scales: int = 4) -> RoutingSpace:
     InputError
         If a number is out of range.
     """
-    if scales < 1 or layers < max(1, scales - 1):
-        raise InputError(f"{layers} layers with {scales} scales; a lattice needs at least max(1, scales - 1) layers")
+    if scales < 1:
+        raise InputError(f"{scales} scales; a lattice needs at least 1")
+    if layers < (least := max(1, scales - 1)):
+        raise InputError(f"{layers} layers; a lattice of {scales} scales needs at least {least}")
     if width < 2 or width % 2:
         raise InputError(f"width {width} is not usable; give an even number of channels of at least 2")
     present = [(layer, scale) for layer in range(layers + 1) for scale in range(min(layer + 1, scales))]

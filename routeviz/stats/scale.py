@@ -265,6 +265,9 @@ def _facts(log: RouteLog, names: Sequence[str] | None) -> pd.DataFrame:
     names = [name for name in SCALE_FACTS if name in log.columns] if names is None else list(names)
     if not names:
         raise InputError("this log knows nothing of the scale of objects; trace labelled images")
+    if unknown := [name for name in names if name not in log.columns]:
+        known = [name for name in SCALE_FACTS if name in log.columns]
+        raise InputError(f"this log has no column {unknown[0]!r}; of the scale of objects it has {', '.join(known)}")
     facts = log.facts(*names)
     if text := [name for name in names if not pd.api.types.is_numeric_dtype(facts[name])]:
         raise InputError(f"{text[0]} holds no numbers; correlate with columns that do, such as {SCALE_FACTS[0]}")

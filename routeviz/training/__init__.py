@@ -11,7 +11,7 @@ from routeviz.training.config import Budget, TrainConfig
 if TYPE_CHECKING:
     from routeviz.training.evaluation import Evaluation, evaluate
     from routeviz.training.loop import train
-    from routeviz.training.runs import checkpoint_paths, read_config, read_metrics
+    from routeviz.training.runs import checkpoint_paths, read_config, read_metrics, read_network
 
 _HOME = {
     "Evaluation": "evaluation",
@@ -20,6 +20,7 @@ _HOME = {
     "checkpoint_paths": "runs",
     "read_config": "runs",
     "read_metrics": "runs",
+    "read_network": "runs",
 }
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "evaluate",
     "read_config",
     "read_metrics",
+    "read_network",
     "train",
 ]
 

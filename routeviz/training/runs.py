@@ -22,6 +22,7 @@ from typing import Any
 import torch
 
 from routeviz.errors import InputError, RoutevizError, WriteError
+from routeviz.network import NetworkConfig
 from routeviz.training.config import FREE_ON_BRANCH, FREE_ON_RESUME, TrainConfig
 from routeviz.writing import remove_drafts, whole_file
 
@@ -70,6 +71,16 @@ def read_config(folder: str | Path) -> TrainConfig:
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} cannot be read as the settings of a run: {error}") from None
+
+
+def read_network(folder: str | Path) -> NetworkConfig:
+    """Return the configuration of a run's network, which is known before its first checkpoint; else InputError."""
+    read_config(folder)  # says what is wrong with a folder that is none of a run
+    path = Path(folder) / "config.json"
+    try:
+        return NetworkConfig.from_dict(json.loads(path.read_text(encoding="utf-8"))["network"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} does not say which network the run trains: {error}") from None
 
 
 class RunFolder:

@@ -113,6 +113,15 @@ def test_logs_runs_checkpoints_and_architectures(routeviz, net, shelf):
         assert "only the cost with every path open is known" in rows[name]["notes"][0]
 
 
+def test_a_run_of_which_metrics_alone_are_left_has_its_row(routeviz, net, shelf, tmp_path):
+    network = fixed_network(net, architectures(net.space)["unet"]).config.to_dict()
+    settings = json.loads((shelf / "static" / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(settings | {"network": network}))
+    (tmp_path / "metrics.jsonl").write_text((shelf / "static" / "metrics.jsonl").read_text())
+    _, rows = compared(routeviz("compare", f"kept={tmp_path}", f"whole={shelf / 'static'}", "--json"))
+    assert {**rows["kept"], "network": "whole"} == rows["whole"]
+
+
 def test_at_another_size_and_convention(routeviz, net, shelf):
     size = (64, 96)
     options = ("--image-size", "64x96", "--convention", "fvcore", "--json")
@@ -198,7 +207,8 @@ def test_bad_input_ends_in_one_line(routeviz, shelf, tmp_path):
     empty = shelf / "begun"
     empty.mkdir()
     (empty / "config.json").write_text((shelf / "dynamic" / "config.json").read_text())
-    assert fails(routeviz("compare", empty), "has no checkpoint yet")
+    assert fails(routeviz("compare", empty), "has neither a checkpoint nor an evaluation yet")
+    assert fails(routeviz("compare", shelf / "dynamic", shelf / "dynamic"), "two networks are called dynamic")
     other = RouteLog(GATES[:1], pd.DataFrame({"id": ["a"], "height": 64, "width": 64}), SPACE, {})
     other.save(tmp_path / "bare")
     assert fails(routeviz("compare", tmp_path / "bare"), "does not say which network it is of")

@@ -78,6 +78,8 @@ def test_branch_with_a_budget_goes_on_where_it_starts(run, tmp_path, routeviz):
     ("arguments", "message"),
     [
         (["--steps", "4"], "--dataset is missing"),
+        (["--resume"], "holds no run to go on with"),
+        ([*SMALL[:-2], "--device", "abacus"], "no device 'abacus' here: choose auto"),
         (["--dataset", "camvid"], "needs the folder"),
         (["--dataset", "pictures"], "there is no dataset 'pictures'"),
         ([*SMALL, "--budget", "0.5", "7"], "target in [0, 1]"),

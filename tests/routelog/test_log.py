@@ -104,10 +104,12 @@ def test_digest_tells_every_part_apart(log, space):
     assert log.digest == RouteLog(log.gates.copy(), log.images, space, log.source).digest
 
 
-def test_facts_of_an_unknown_column_names_the_known_ones(log):
+def test_facts_of_an_unknown_column_names_one_like_it_or_the_first_ones(log):
     pd.testing.assert_frame_equal(log.facts("miou", "id"), log.images[["miou", "id"]])
-    with pytest.raises(InputError, match=r"no column 'mioU'; it has id, file, height, macs_conv, miou"):
+    with pytest.raises(InputError, match=r"no column 'mioU'; did you mean 'miou'\?"):
         log.facts("mioU")
+    with pytest.raises(InputError, match=r"no column 'xyz'; it has id, file, height, macs_conv, miou"):
+        log.facts("xyz")
 
 
 def test_a_notebook_shows_what_the_log_holds_with_names_escaped(log):

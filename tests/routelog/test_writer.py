@@ -64,6 +64,14 @@ def test_a_whole_log_is_left_as_it_is(write, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
+def test_a_lock_that_a_kill_left_in_a_whole_log_goes(write, tmp_path):
+    write(tmp_path)
+    before = contents(tmp_path)
+    (tmp_path / ".lock").touch()
+    assert write(tmp_path).pending == ()
+    assert contents(tmp_path) == before
+
+
 def test_an_unfinished_log_says_so(write, tmp_path):
     write(tmp_path, (0, 1), finish=False)
     with pytest.raises(LogError, match="unfinished: 2 of 7 shards are there; run the same trace again to go on"):
