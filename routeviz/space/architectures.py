@@ -117,9 +117,8 @@ def hrnetv2(space: RoutingSpace) -> Route:
 
     Stages of one to four streams have 1, 1, 4 and 3 modules, as in the source; in the last layer of a module each
     stream sends up and down to its neighbours, and the coarsest starts the next stream. An exchange between scales that
-    are not neighbours takes several layers here. All four streams end in the decoder. No closed cell carries a skip. The
-    four residual units of a module, of which a cell holds one operation, and the concatenation of the streams cannot be
-    expressed.
+    are not neighbours takes several layers here. All four streams end in the decoder. No closed cell carries a skip.
+    The four residual units of a module and the concatenation of the streams cannot be expressed.
     """
     sketch = _Sketch(space, "HRNetV2", "Sun et al.: High-Resolution Representations, arXiv 1904.04514")
     modules = (1, 1, 4, 3)
@@ -192,7 +191,7 @@ def deeplabv3plus(space: RoutingSpace) -> Route:
 
 
 def bisenet(space: RoutingSpace) -> Route:
-    """BiSeNet: a path that keeps detail, a deep one that sees context, joined at stride 8 (Yu et al., ECCV 2018, fig. 2).
+    """BiSeNet: a path for detail and a deep one for context, joined at stride 8 (Yu et al., ECCV 2018, fig. 2).
 
     The context path goes down at once, two blocks a stride as ResNet-18 has, to stride 32 and back up to stride 8; its
     feature of stride 16 is carried along to meet it there. The spatial path spends an operation at stride 4, is carried
