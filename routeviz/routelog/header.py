@@ -15,6 +15,9 @@ FORMAT = "routeviz route log"
 SCHEMA = 1
 HEADER_FILE = "log.json"
 _HEADER_KEYS = ("format", "schema", "images", "shard_size", "space", "source")
+_SOURCE_PARTS = ("checkpoint", "dataset", "network", "settings")
+_SHARD = {"file": str, "rows": int, "bytes": int, "sha256": str, "footer_sha256": str}
+_SKIPPED = {"index": int, "file": str, "reason": str}
 _MISSING = object()
 
 
@@ -25,11 +28,19 @@ def new_header(space: RoutingSpace, source: dict[str, Any], n_images: int, shard
 
 
 def plain(source: Any) -> Any:
-    """Return settings as JSON gives them back; raises InputError where JSON cannot hold them."""
+    """Return settings as JSON gives them back; raises InputError where JSON, or a reader of logs, cannot take them."""
     try:
-        return json.loads(_canonical(source))
+        found = json.loads(_canonical(source))
     except (TypeError, ValueError) as error:
         raise InputError(f"the source of a log must fit JSON (text, numbers, lists, mappings): {error}") from None
+    if part := _odd_part(found):
+        raise InputError(f"{part} of a log's source is {_short(found[part])}; give a mapping, or leave it out")
+    return found
+
+
+def _odd_part(source: dict[str, Any]) -> str:
+    """A part of a log's source that is no mapping and should be one; empty where there is none."""
+    return next((part for part in _SOURCE_PARTS if not isinstance(source.get(part), (dict, type(None)))), "")
 
 
 def digest_of(data: dict[str, Any]) -> str:
@@ -62,7 +73,7 @@ def read_header(folder: Path) -> dict[str, Any]:
     """
     path = folder / HEADER_FILE
     try:
-        data = json.loads(path.read_bytes())
+        data = json.loads(path.read_bytes(), parse_constant=_no_number)
     except FileNotFoundError:
         raise LogError(f"{folder} is no route log: it has no {HEADER_FILE}; give the folder that trace wrote") from None
     except (OSError, ValueError, RecursionError) as error:
@@ -70,12 +81,44 @@ def read_header(folder: Path) -> dict[str, Any]:
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise LogError(f"{path} is not the header of a route log: its format is not {FORMAT!r}")
     if data.get("schema") != SCHEMA:
-        raise LogError(f"{folder} is of schema {data.get('schema')}; this version reads {SCHEMA}: trace again")
+        raise LogError(f"{folder} is of schema {data.get('schema')!a:.40}; this version reads {SCHEMA}: trace again")
     if missing := [key for key in _HEADER_KEYS if key not in data]:
         raise LogError(f"{path} lacks {', '.join(missing)}: it is damaged, trace the images again")
     if data.get("digest") != digest_of(data):
         raise LogError(f"{path} was changed after it was written: its digest does not fit; restore it or trace again")
+    if part := _damaged(data):
+        raise LogError(f"{path} is damaged: {part} are not what routeviz writes; trace again")
     return data
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no JSON")
+
+
+def _damaged(data: dict[str, Any]) -> str:
+    """Which part of a ``log.json`` no log can have; empty where there is none."""
+    if not _fits(data, {"images": int, "shard_size": int, "space": dict, "source": dict}) or data["shard_size"] < 1:
+        return "images, shard_size, space or source"
+    if part := _odd_part(data["source"]):
+        return f"parts of its source ({part})"
+    if not is_whole(data):
+        return ""
+    for name, kinds in (("shards", _SHARD), ("skipped", _SKIPPED)):
+        entries = data.get(name)
+        if not isinstance(entries, list) or not all(_fits(entry, kinds, whole=True) for entry in entries):
+            return name
+    left_out = {entry["index"] for entry in data["skipped"]}
+    rows = sum(entry["rows"] for entry in data["shards"])
+    if len(left_out) < len(data["skipped"]) or rows + len(left_out) != data["images"]:
+        return "the numbers of rows"
+    return ""
+
+
+def _fits(entry: Any, kinds: dict[str, type], *, whole: bool = False) -> bool:
+    """Whether a JSON object holds values of these kinds (`whole`: and no others), and no number below 0."""
+    if not isinstance(entry, dict) or (whole and len(entry) != len(kinds)):
+        return False
+    return all(type(entry.get(key)) is kind and (kind is not int or entry[key] >= 0) for key, kind in kinds.items())
 
 
 def check_same(folder: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:

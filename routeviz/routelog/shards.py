@@ -170,4 +170,5 @@ def write_atomically(path: Path, data: bytes | pa.Buffer) -> None:
 
 
 def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+    line = f"{type(error).__name__}: {error}".splitlines()[0]
+    return "".join(char for char in line if char.isprintable())

@@ -65,6 +65,9 @@ def load_log(folder: str | Path, *, verify: bool = False) -> RouteLog:
             f"{folder} is unfinished: {len(found)} of {count} shards are there; run the same trace again to go on"
         )
     wanted = {shard["file"]: shard["bytes"] for shard in data["shards"]}
+    numbered = [shard_path(folder, number).name for number in range(shard_count(data["images"], data["shard_size"]))]
+    if list(wanted) != numbered:
+        raise LogError(f"{folder / HEADER_FILE} is damaged: its shards are not those of its images; trace again")
     if missing := sorted(wanted.keys() - found):
         raise LogError(f"{folder} lacks {len(missing)} of {len(wanted)} shards, first {missing[0]}; trace again")
     if foreign := sorted(found.keys() - wanted):
@@ -101,7 +104,10 @@ class StoredLog(RouteLog):
     @cached_property
     def gates(self) -> np.ndarray:
         """Activations, ``(image, path)`` float32, read on first use."""
-        gates = np.empty((len(self), self.space.n_paths), np.float32)
+        try:
+            gates = np.empty((len(self), self.space.n_paths), np.float32)
+        except (MemoryError, ValueError) as error:
+            raise LogError(f"{self.folder} claims {len(self)} images, more than memory holds: {error}") from None
 
         def fill(number: int) -> None:
             gates[self._bounds[number] : self._bounds[number + 1]] = gates_of(self._read(number, [GATES]))
@@ -155,4 +161,8 @@ class StoredLog(RouteLog):
         # Its pages carry checksums, its footer does not.
         if sha256(read_footer(path)).hexdigest() != self._footers[number]:
             raise LogError(f"{path} was changed after it was written; trace again")
-        return read_shard(path, columns).replace_schema_metadata(None)
+        table = read_shard(path, columns).replace_schema_metadata(None)
+        rows = self._bounds[number + 1] - self._bounds[number]
+        if len(table) != rows:
+            raise LogError(f"{path} has {len(table)} rows, not {rows}: it was changed, trace again")
+        return table

@@ -61,10 +61,7 @@ class RoutingSpace:
     zeros: bool = True
 
     def __post_init__(self) -> None:
-        for table, columns, name in ((self.cells, CELL_COLUMNS, "cells"), (self.paths, PATH_COLUMNS, "paths")):
-            missing = [column for column in columns if column not in table]
-            if missing:
-                raise InputError(f"table of {name} lacks {', '.join(missing)}; it needs {', '.join(columns)}")
+        self._check_tables()
         positions = [self._positions.get(place, -1) for place in zip(self.paths.layer, self.paths.scale, strict=True)]
         if -1 in positions:
             raise InputError(
@@ -72,6 +69,25 @@ class RoutingSpace:
             )
         if positions != sorted(positions):
             raise InputError("paths are out of order; sort them by the cell they start at, in the order of the cells")
+
+    def _check_tables(self) -> None:
+        """Raise InputError where a table holds what no space can have: a file may claim anything."""
+        for table, columns, name in ((self.cells, CELL_COLUMNS, "cells"), (self.paths, PATH_COLUMNS, "paths")):
+            missing = [column for column in columns if column not in table]
+            if missing:
+                raise InputError(f"table of {name} lacks {', '.join(missing)}; it needs {', '.join(columns)}")
+            numbers = table[[column for column in columns if column != "move"]]
+            if len(table) and not all(dtype.kind in "iu" for dtype in numbers.dtypes):
+                raise InputError(f"table of {name} holds what is no whole number in {', '.join(numbers)}")
+        texts = (self.kind, self.pass_move, *self.paths.move)
+        if not all(isinstance(text, str) for text in texts):
+            raise InputError("kind, pass_move and the moves of the paths must be text")
+        # No number in a file may fill the memory: without gaps there are at most as many layers and scales as cells.
+        places, n_cells = self.cells[["layer", "scale"]], len(self.cells)
+        if n_cells == 0 or places.duplicated().any() or places.min().min() < 0 or places.max().max() >= n_cells:
+            raise InputError(f"{n_cells} cells, some at one place or outside; number layers and scales from 0")
+        if self.cells[["stride", "channels"]].min().min() < 1:
+            raise InputError("a cell has a stride and a number of channels of at least 1")
 
     @cached_property
     def _positions(self) -> dict[tuple[int, int], int]:

@@ -214,3 +214,40 @@ def test_shards_that_changed_places_are_found(folder):
     edit(folder, shards=data["shards"])
     with pytest.raises(LogError, match="was changed after it was written"):
         load_log(folder).images.sum()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"images": "many"}, "images, shard_size, space or source are not"),
+        ({"shard_size": 0}, "images, shard_size, space or source are not"),
+        ({"shards": [{"file": "part-00000.parquet"}]}, "shards are not"),
+        ({"skipped": [{"index": 1.5, "file": "", "reason": ""}]}, "skipped are not"),
+        ({"images": 10**12}, "the numbers of rows are not"),
+        ({"source": {"dataset": ["camvid"]}}, r"parts of its source \(dataset\) are not"),
+        ({"schema": "\x1b[31m"}, r"is of schema '\\x1b\[31m'; this version reads 1"),
+        ({"space": {"kind": "lattice"}}, r"log\.json: not a routing space"),
+    ],
+)
+def test_a_log_json_signed_by_someone_else_is_refused_where_no_log_can_have_it(folder, changes, words):
+    edit(folder, **changes)
+    with pytest.raises(LogError, match=words) as caught:
+        load_log(folder)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("rows", [(31, 33), (32, 10**9), (32, 10**13)])
+def test_rows_that_a_shard_does_not_have_are_found(folder, rows):
+    data = json.loads((folder / "log.json").read_text())
+    data["shards"][0]["rows"], data["shards"][1]["rows"] = rows
+    images = sum(shard["rows"] for shard in data["shards"])
+    edit(folder, shards=data["shards"], images=images, shard_size=-(-images // 4))
+    with pytest.raises(LogError, match=r"rows, not|more than memory holds"):
+        load_log(folder).gates.sum()
+
+
+def test_infinity_in_a_log_json_is_no_json(folder):
+    text = (folder / "log.json").read_text().replace('"images": 100', '"images": Infinity')
+    (folder / "log.json").write_text(text)
+    with pytest.raises(LogError, match="Infinity is no JSON"):
+        load_log(folder)

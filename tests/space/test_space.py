@@ -104,3 +104,34 @@ def test_a_space_need_not_be_the_lattice():
     })  # fmt: skip
     space = RoutingSpace("chain", cells, paths)
     assert space.target.tolist() == [1, -1]
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value", "said"),
+    [
+        ("cells", "layer", 1.5, "no whole number"),
+        ("cells", "layer", 10**9, "number layers and scales from 0"),
+        ("cells", "scale", -1, "number layers and scales from 0"),
+        ("cells", "stride", 0, "of at least 1"),
+        ("cells", "channels", "many", "no whole number"),
+        ("paths", "target_scale", None, "no whole number"),
+        ("paths", "target_layer", 2**70, "no whole number"),
+        ("paths", "move", 3, "must be text"),
+    ],
+)
+def test_tables_of_a_file_that_are_none_are_refused(small, table, column, value, said):
+    data = small.to_dict()
+    data[table][column][-1] = value
+    with pytest.raises(InputError, match=said):
+        RoutingSpace.from_dict(data)
+    with pytest.raises(InputError, match="not a routing space"):
+        RoutingSpace.from_dict(small.to_dict() | {"pass_move": 3, "cells": 5})
+
+
+def test_two_cells_at_one_place_and_no_cell_are_refused(small):
+    data = small.to_dict()
+    data["cells"]["scale"][2] = data["cells"]["scale"][1]
+    with pytest.raises(InputError, match="some at one place"):
+        RoutingSpace.from_dict(data)
+    with pytest.raises(InputError, match="0 cells"):
+        RoutingSpace("lattice", small.cells[:0], small.paths[:0])

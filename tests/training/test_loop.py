@@ -1,9 +1,6 @@
 """Whole runs of a few steps: what they learn, what they write, and that nothing that interrupts them shows."""
 
-import multiprocessing
-import random
 import shutil
-import time
 from contextlib import suppress
 
 import pytest
@@ -128,36 +125,6 @@ def test_run_killed_before_any_of_its_writes_goes_on_to_the_same_end(tmp_path, o
         assert_same(tmp_path / str(fatal), tmp_path / "reference")
     # Settings and metrics; four steps and two evaluations; two checkpoints and three states.
     assert fatal == 2 + 6 + 5 + 1
-
-
-@pytest.mark.slow
-def test_run_killed_with_sigkill_again_and_again_reaches_the_same_end(tmp_path, config, reference):
-    # One server that has imported everything, so that each run starts at once, and no thread of this process with it.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["routeviz.training.loop"])
-    chance = random.Random(0)
-    kills = 0
-
-    def start():
-        process = context.Process(target=train, args=(config, tmp_path / "run"), kwargs={"resume": True})
-        process.start()
-        return process
-
-    while kills < 4:
-        process = start()
-        known = len(read_metrics(tmp_path / "run"))
-        # So many lines further, and a little later: anywhere in a step, in an evaluation or between two files.
-        wanted = known + chance.randint(0, 4)
-        while process.exitcode is None and len(read_metrics(tmp_path / "run")) < wanted:
-            time.sleep(0.001)
-        time.sleep(chance.uniform(0, 0.05))
-        process.kill()
-        process.join()
-        kills += 1
-    process = start()
-    process.join()
-    assert process.exitcode == 0
-    assert_same(tmp_path / "run", reference)
 
 
 def test_branch_is_the_run_that_had_the_budget_from_the_beginning(tmp_path, other, reference):

@@ -1,0 +1,164 @@
+"""What the fault tests share: how often each is tried, what came of it, and something small to disturb.
+
+``make soak`` sets ROUTEVIZ_SOAK, SOAK_KILLS and SOAK_MINUTES: then each test tries long, and notes what came of it.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import runpy
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from click.testing import CliRunner, Result
+
+from routeviz.cli.main import cli
+
+CHILD = Path(__file__).with_name("child.py")
+# All that the commands import, once: a command then starts at once, and a random moment lies in its work.
+PRELOADED = (
+    *("routeviz.cli.main", "routeviz.cli.report", "routeviz.cli.export", "routeviz.cli.import_", "routeviz.cli.train"),
+    *("routeviz.training.loop", "routeviz.tracing", "routeviz.report", "routeviz.plots.paper", "routeviz.graph"),
+)
+
+
+class Soak(NamedTuple):
+    """How long to try.
+
+    Attributes
+    ----------
+    long : bool
+        Whether this is ``make soak``.
+    kills, disks, pairs : int
+        Kills, full disks and pairs of processes of each command.
+    seconds : float
+        Of fuzzing, each loader; 0 for a few examples.
+    """
+
+    long: bool
+    kills: int
+    disks: int
+    pairs: int
+    seconds: float
+
+
+@pytest.fixture(scope="session")
+def soak() -> Soak:
+    if not os.environ.get("ROUTEVIZ_SOAK"):
+        return Soak(False, kills=2, disks=2, pairs=1, seconds=0)
+    seconds = 60 * float(os.environ.get("SOAK_MINUTES", 10))
+    return Soak(True, kills=int(os.environ.get("SOAK_KILLS", 50)), disks=10, pairs=10, seconds=seconds)
+
+
+@pytest.fixture(scope="session")
+def note() -> Callable[..., None]:
+    """Write down what was tried and what came of it, for the table in docs/reliability.md."""
+
+    def write(part: str, what: str, tried: str, times: int, outcome: str) -> None:
+        if path := os.environ.get("ROUTEVIZ_SOAK"):
+            line = {"part": part, "what": what, "tried": tried, "times": times, "outcome": outcome}
+            with open(path, "a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def routeviz_once() -> Callable[..., Result]:
+    """Run the command line in this process, for what is made once."""
+    return lambda *arguments: CliRunner().invoke(cli, [str(one) for one in arguments], catch_exceptions=False)
+
+
+class Started:
+    """A command line that runs in a process of its own."""
+
+    def __init__(self, process: Any, stderr: Path) -> None:
+        self.process, self._stderr = process, stderr
+
+    def kill(self) -> int:
+        """Kill it, and give its exit code: 0 where it was done before."""
+        self.process.kill()
+        return self.ended()
+
+    def ended(self) -> int:
+        """Wait for its end; give its exit code."""
+        self.process.join()
+        return self.process.exitcode
+
+    def stop(self) -> None:
+        """Let it stand still where it is."""
+        os.kill(self.process.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        os.kill(self.process.pid, signal.SIGCONT)
+
+    @property
+    def stderr(self) -> str:
+        return self._stderr.read_text()
+
+
+@pytest.fixture(scope="session")
+def start(tmp_path_factory) -> Callable[..., Started]:
+    """Start a command line: ``start("trace", checkpoint, ...)``."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(PRELOADED))
+    folder = tmp_path_factory.mktemp("stderr")
+    count = iter(range(10**9))
+
+    def begin(*arguments: object) -> Started:
+        stderr = folder / str(next(count))
+        told = {"arguments": [str(argument) for argument in arguments], "stderr": str(stderr)}
+        process = context.Process(target=runpy.run_path, args=(str(CHILD), told))
+        process.start()
+        return Started(process, stderr)
+
+    begin("--version").ended()  # so that no other waits for the imports
+    return begin
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Callable[[], Any]]:
+    """A file system of its own, 64 MiB in memory; skips where none can be mounted."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", folder], capture_output=True, check=False)
+    if made.returncode:
+        pytest.skip("needs a file system that can be filled: mounting a tmpfs takes root")
+    try:
+        yield Disk(folder)
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+class Disk:
+    """A small file system to fill and to close."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._filler = folder / ".filler"
+
+    @contextmanager
+    def filled(self, room: int) -> Iterator[None]:
+        """Leave as many bytes, to whole pages."""
+        free = os.statvfs(self.folder)
+        with open(self._filler, "wb") as file:
+            os.posix_fallocate(file.fileno(), 0, max(1, free.f_bavail * free.f_bsize - room))
+        try:
+            yield
+        finally:
+            self._filler.unlink()
+
+    @contextmanager
+    def read_only(self) -> Iterator[None]:
+        subprocess.run(["mount", "-o", "remount,ro", self.folder], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run(["mount", "-o", "remount,rw", self.folder], check=True)
