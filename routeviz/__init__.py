@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from routeviz.costs import macs as macs
     from routeviz.costs import parameters as parameters
     from routeviz.counterfactual import ForcedRoute as ForcedRoute
-    from routeviz.counterfactual import Front as Front
-    from routeviz.counterfactual import budget_front as budget_front
-    from routeviz.counterfactual import load_front as load_front
     from routeviz.counterfactual import rerun as rerun
     from routeviz.datasets import DATASETS as DATASETS
     from routeviz.datasets import Sample as Sample
@@ -46,7 +43,6 @@ if TYPE_CHECKING:
     from routeviz.plots import plot_architectures as plot_architectures
     from routeviz.plots import plot_common as plot_common
     from routeviz.plots import plot_embedding as plot_embedding
-    from routeviz.plots import plot_front as plot_front
     from routeviz.plots import plot_macs as plot_macs
     from routeviz.plots import plot_route as plot_route
     from routeviz.plots import plot_route_differences as plot_route_differences
@@ -114,7 +110,7 @@ __version__ = "0.1.0"
 
 _ROOMS = {
     "costs": ("CONVENTIONS", "CostTable", "cost_table", "expected_macs", "macs", "parameters"),
-    "counterfactual": ("ForcedRoute", "Front", "budget_front", "load_front", "rerun"),
+    "counterfactual": ("ForcedRoute", "rerun"),
     "datasets": ("DATASETS", "Sample", "open_dataset"),
     "errors": ("CheckpointError", "CostError", "DatasetError", "InputError", "LogError", "RoutevizError"),
     "graph": ("to_graphml", "to_networkx"),
@@ -135,7 +131,6 @@ _ROOMS = {
         "plot_architectures",
         "plot_common",
         "plot_embedding",
-        "plot_front",
         "plot_macs",
         "plot_route",
         "plot_route_differences",

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from torch import nn
 
-from routeviz.costs.routes import activations, gate_blocks, size_tables
+from routeviz.costs.routes import size_tables
 from routeviz.costs.table import cost_table
+from routeviz.space.states import activations, checked, in_blocks
 
 
 class BudgetWeights(NamedTuple):
@@ -70,15 +71,20 @@ def expected_macs(net: nn.Module, gates: np.ndarray, image_size: Sequence[int] |
     InputError
         If a shape does not fit the network's space or the number of images.
     """
-    space, gates = net.space, np.asarray(gates)
-    blocks = gate_blocks(space, gates)
+    space, gates = net.space, checked(net.space, gates)
     tables, which = size_tables(net, image_size, len(gates), "released")
     operation = np.stack([table.operation for table in tables]).astype(np.float64)  # (size, cell)
     path = np.stack([table.path for table in tables]).astype(np.float64)  # (size, path)
     result = np.empty(len(gates))
-    for rows in blocks:
-        alphas = activations(gates[rows])  # (path, image)
+
+    def weigh(rows: slice, some: np.ndarray) -> None:
+        alphas = activations(some)  # (path, image)
         largest = [alphas[space.paths_from(cell)].max(axis=0) for cell in range(space.n_cells)]
-        result[rows] = np.einsum("ic,ci->i", operation[which[rows]], largest)
-        result[rows] += np.einsum("ip,pi->i", path[which[rows]], alphas)
+        if len(tables) == 1:
+            result[rows] = operation[0] @ largest + path[0] @ alphas
+        else:
+            result[rows] = np.einsum("ic,ci->i", operation[which[rows]], largest)
+            result[rows] += np.einsum("ip,pi->i", path[which[rows]], alphas)
+
+    in_blocks(gates, weigh)
     return result

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,16 +10,11 @@ from torch import nn
 
 from routeviz.costs.table import CostTable, cost_table
 from routeviz.errors import CostError, InputError
-from routeviz.space import OPEN_THRESHOLD, RoutingSpace, cell_states
+from routeviz.space import RoutingSpace
+from routeviz.space.states import Flow, checked, flow, in_blocks
 
 PARTS = ("stem", "operations", "gates", "paths", "decoder")
 """The parts that the MACs of a route are made of."""
-
-BLOCK = 8192
-"""Routes that are counted together: what a processor's cache holds of them decides the speed."""
-
-THREADS = 2
-"""numpy lets go of the interpreter's lock for most of the work on a block, not for all of it."""
 
 
 def macs(
@@ -124,18 +118,6 @@ def asked_cells(space: RoutingSpace, forced: np.ndarray) -> np.ndarray:
     return np.stack([asks[..., space.paths_from(cell)].any(axis=-1) for cell in range(space.n_cells)], axis=-1)
 
 
-def gate_blocks(space: RoutingSpace, gates: np.ndarray) -> Iterator[slice]:
-    """Check the shape of gates and give the slices of their rows that are worked on together."""
-    if gates.ndim != 2 or gates.shape[1] != space.n_paths:
-        raise InputError(f"gates of shape {gates.shape}; this space needs (images, {space.n_paths})")
-    return (slice(start, min(start + BLOCK, len(gates))) for start in range(0, len(gates), BLOCK))
-
-
-def activations(gates: np.ndarray) -> np.ndarray:
-    """Turn a block of gates to one contiguous row a path, ``(path, image)``, with 0 for NaN."""
-    return np.fmax(gates.T, np.zeros((), gates.dtype), order="C")
-
-
 def _count(
     net: nn.Module,
     gates: np.ndarray,
@@ -148,8 +130,7 @@ def _count(
     run_starved: bool = True,
 ) -> np.ndarray:
     """MACs ``(part or 1, image)`` int64."""
-    space, gates = net.space, np.asarray(gates)
-    blocks = gate_blocks(space, gates)
+    space, gates = net.space, checked(net.space, gates)
     tables, which = size_tables(net, image_size, len(gates), convention)
     weights = np.stack([_weights(table) for table in tables])  # (size, feature)
     parts = _part_slices(tables[0]) if by_part else [slice(None)]
@@ -160,14 +141,16 @@ def _count(
     unbuilt = _unbuilt(net)
     result = np.empty((len(parts), len(gates)), dtype=np.int64)
 
-    def count(rows: slice) -> None:
+    def count(rows: slice, some: np.ndarray) -> None:
+        # Zeros that nothing runs on might as well not have been sent.
+        found = flow(space, some, zeros=run_starved)
         how = {"everything": convention == "released", "run_starved": run_starved}
-        executed = _executed(space, gates[rows], asked[rows], **how)
+        executed = _executed(space, found, asked[rows], **how)
         used = unbuilt[executed[unbuilt].any(axis=1)]
         if len(used):
             raise CostError(f"a route uses {_name(space, used[0])}, which this static network has not built; shut it")
         if image_blind:
-            _keep_image_blind(executed, space, gates[rows])
+            _keep_image_blind(executed, space, found)
         # einsum and not @: it multiplies int64 by bool as they are, exactly and without a copy.
         for part, features in enumerate(parts):
             if len(tables) == 1:
@@ -175,8 +158,7 @@ def _count(
             else:
                 result[part, rows] = np.einsum("if,fi->i", weights[which[rows], features], executed[features])
 
-    with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(count, blocks))
+    in_blocks(gates, count)
     return result
 
 
@@ -212,44 +194,33 @@ def _part_slices(table: CostTable) -> list[slice]:
 
 
 def _executed(
-    space: RoutingSpace, gates: np.ndarray, asked: np.ndarray, *, everything: bool, run_starved: bool
+    space: RoutingSpace, found: Flow, asked: np.ndarray, *, everything: bool, run_starved: bool
 ) -> np.ndarray:
     """Which features routes execute, ``(feature, image)`` bool.
 
-    The states are those of `routeviz.space.cell_states` without the kind of input, which costs do not depend on: a
-    third of the time. ``everything`` charges gates to unreached cells and the whole decoder, as the released code does.
-    Without ``run_starved``, only open paths and what closed cells pass on reach a cell.
+    ``everything`` charges gates to unreached cells and the whole decoder, as the released code does.
     """
-    alphas = activations(gates)
-    n_cells, n_scales = space.n_cells, space.exits.sum()
-    executed = np.ones((1 + 2 * n_cells + space.n_paths + n_scales + 1, len(gates)), dtype=bool)
-    live, gate, is_open, decoder = np.split(executed[1:], np.cumsum([n_cells, n_cells, space.n_paths]))
-    reached = np.zeros((n_cells + n_scales, len(gates)), dtype=bool)
-    reached[0] = True
-    target = np.where(space.exits, n_cells + space.paths.target_scale, space.target).tolist()
-    np.greater(alphas, OPEN_THRESHOLD, out=is_open)
-    for cell in range(n_cells):
-        paths = space.paths_from(cell)
-        np.logical_and(reached[cell], alphas[paths].sum(axis=0) >= OPEN_THRESHOLD, out=live[cell])
-        for path in range(paths.start, paths.stop):
-            is_open[path] &= live[cell]
-            if not run_starved:
-                reached[target[path]] |= is_open[path]
-                if space.passes[path]:
-                    reached[target[path]] |= reached[cell] & ~live[cell]
-            else:
-                reached[target[path]] |= reached[cell] if space.passes[path] else live[cell]
-    gate[:] = asked.T if everything else asked.T & reached[:n_cells]
+    n_cells, n_scales, n_images = space.n_cells, space.exits.sum(), len(asked)
+    executed = np.ones((1 + 2 * n_cells + space.n_paths + n_scales + 1, n_images), dtype=bool)
+    live, gate, opened, decoder = np.split(executed[1:], np.cumsum([n_cells, n_cells, space.n_paths]))
+    live[:], opened[:] = found.live, found.opened
+    gate[:] = asked.T if everything else asked.T & found.reached
     if not everything:
+        arrived = np.zeros((n_scales, n_images), dtype=bool)
+        for path in np.flatnonzero(space.exits):
+            cell = space.source[path]
+            arrived[space.paths.target_scale[path]] |= live[cell] if run_starved else opened[path]
+            if space.passes[path]:
+                arrived[space.paths.target_scale[path]] |= found.reached[cell] & ~live[cell]
         # Coarse to fine: a stage runs on what is sent to its scale and on what the coarser stage hands on.
-        runs = np.logical_or.accumulate(reached[: n_cells - 1 : -1])[::-1]
+        runs = np.logical_or.accumulate(arrived[::-1])[::-1]
         decoder[:-1], decoder[-1] = runs, runs[0]
     return executed
 
 
-def _keep_image_blind(executed: np.ndarray, space: RoutingSpace, gates: np.ndarray) -> None:
+def _keep_image_blind(executed: np.ndarray, space: RoutingSpace, found: Flow) -> None:
     """Clear all features but those of cells whose input holds nothing of the image."""
-    cells = cell_states(space, gates).image_blind.T
+    cells = found.image_blind
     blind = np.concatenate([cells, cells, cells[space.source]])
     executed[0] = False
     executed[1 : 1 + len(blind)] &= blind

@@ -22,9 +22,6 @@ from routeviz.routelog.summary import summary_html
 from routeviz.routelog.writer import LogWriter
 from routeviz.space import CellStates, Route, RoutingSpace, cell_states
 
-# Cell states are derived for this many routes at a time, so that their intermediate arrays stay small.
-_BLOCK = 65_536
-
 
 class RouteLog:
     """Routes of many images: the one container that every analysis takes. Not to be changed in place.
@@ -92,8 +89,7 @@ class RouteLog:
     @cached_property
     def states(self) -> CellStates:
         """State and kind of input of every cell for every image, each ``(image, cell)`` uint8."""
-        parts = [cell_states(self.space, self.gates[i : i + _BLOCK]) for i in range(0, max(1, len(self)), _BLOCK)]
-        return CellStates(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+        return cell_states(self.space, self.gates)
 
     @cached_property
     def digest(self) -> str:

@@ -40,7 +40,7 @@ def source_of(
     root = getattr(dataset, "root", None)
     return {
         "checkpoint": getattr(net, "provenance", None),
-        "weights": weights_digest(net),
+        "weights": _weights_digest(net),
         "network": net.config.to_dict(),
         "dataset": {
             "name": getattr(dataset, "name", type(dataset).__name__),
@@ -66,8 +66,7 @@ def source_of(
     }
 
 
-def weights_digest(net: nn.Module) -> str:
-    """SHA-256 of names, kinds, shapes and bytes of a network's weights, hexadecimal."""
+def _weights_digest(net: nn.Module) -> str:
     digest = hashlib.sha256()
     for name, tensor in net.state_dict().items():
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())

@@ -15,7 +15,6 @@ from routeviz.costs import (
     macs,
     macs_by_part,
 )
-from routeviz.costs import routes as routes_module
 from routeviz.errors import CostError, InputError
 from routeviz.network import NetworkConfig, RoutingNetwork
 from routeviz.space import STATES, cell_states, lattice_space, open_paths
@@ -58,7 +57,7 @@ def test_blocks_do_not_show(make_net, monkeypatch):
     net, rng = make_net(), np.random.default_rng(1)
     gates, sizes = random_gates(net.space, 25), rng.choice([32, 64], (25, 2))
     whole = macs(net, gates, SIZE), macs(net, gates, sizes), expected_macs(net, gates, sizes)
-    monkeypatch.setattr(routes_module, "BLOCK", 4)
+    monkeypatch.setattr("routeviz.space.states.BLOCK", 4)
     blocks = macs(net, gates, SIZE), macs(net, gates, sizes), expected_macs(net, gates, sizes)
     for one, other in zip(whole, blocks, strict=True):
         np.testing.assert_array_equal(one, other)

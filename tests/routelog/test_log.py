@@ -85,7 +85,7 @@ def test_states_and_routes_are_those_of_the_gates(log, space):
 
 
 def test_states_of_many_images_are_put_together_in_order(log, space, monkeypatch):
-    monkeypatch.setattr("routeviz.routelog.log._BLOCK", 7)
+    monkeypatch.setattr("routeviz.space.states.BLOCK", 7)
     np.testing.assert_array_equal(log.states.state, cell_states(space, log.gates).state)
 
 
