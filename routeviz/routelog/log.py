@@ -19,8 +19,10 @@ from routeviz.errors import InputError, LogError
 from routeviz.routelog.header import plain, read_header
 from routeviz.routelog.shards import Skipped, check_rows
 from routeviz.routelog.summary import summary_html
+from routeviz.routelog.tally import Tally, Work, tally
 from routeviz.routelog.writer import LogWriter
-from routeviz.space import CellStates, Route, RoutingSpace, cell_states
+from routeviz.space import CellStates, Route, RoutingSpace
+from routeviz.space.states import in_blocks
 
 
 class RouteLog:
@@ -86,10 +88,27 @@ class RouteLog:
         """Names of the columns of `images`."""
         return tuple(self._images.columns)
 
-    @cached_property
+    @property
     def states(self) -> CellStates:
         """State and kind of input of every cell for every image, each ``(image, cell)`` uint8."""
-        return cell_states(self.space, self.gates)
+        return self.tally.states
+
+    @cached_property
+    def tally(self) -> Tally:
+        """What all routes come to, from one pass over the gates."""
+        return tally(self.space, len(self), self.in_blocks)
+
+    def opened(self, rows: Any) -> np.ndarray:
+        """Return which paths images open, ``(row, path)`` bool; ``rows`` are positions or a mask."""
+        packed = self.tally.keys[rows]
+        return np.unpackbits(packed, axis=1, count=self.space.n_paths).view(bool)
+
+    def in_blocks(self, work: Work) -> None:
+        """Call ``work(rows, gates)`` for some thousand images at a time, in any order and by several threads.
+
+        The gates ``(image, path)`` of a stored log are read for this and let go, unless `gates` has read them all.
+        """
+        in_blocks(self.gates, work)
 
     @cached_property
     def digest(self) -> str:

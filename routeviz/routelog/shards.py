@@ -92,9 +92,10 @@ def shard_table(gates: np.ndarray, images: pd.DataFrame) -> pa.Table:
 def gates_of(table: pa.Table) -> np.ndarray:
     """Gates of an Arrow table as ``(image, path)`` float32."""
     column = table.column(GATES)
-    return np.concatenate([chunk.flatten().to_numpy() for chunk in column.chunks] or [np.zeros(0, np.float32)]).reshape(
-        len(column), column.type.list_size
-    )
+    chunks = [chunk.flatten().to_numpy() for chunk in column.chunks]
+    # Of one chunk, as a shard has it, nothing is copied.
+    values = chunks[0] if len(chunks) == 1 else np.concatenate([np.zeros(0, np.float32), *chunks])
+    return values.reshape(len(column), column.type.list_size)
 
 
 def write_shard(path: Path, table: pa.Table, mark: ShardMark) -> None:
@@ -121,6 +122,14 @@ def read_schema(path: Path) -> pa.Schema:
         raise LogError(f"{path} cannot be read: {_first_line(error)}; remove it and trace again") from None
 
 
+def read_metadata(path: Path) -> pq.FileMetaData:
+    """Parse a shard's footer; raises LogError where the file is no Parquet."""
+    try:
+        return pq.read_metadata(path, memory_map=True)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise LogError(f"{path} cannot be read: {_first_line(error)}; remove it and trace again") from None
+
+
 def read_footer(path: Path) -> bytes:
     """Read what follows a shard's pages: all that says where and what they are, of which Parquet keeps no checksum."""
     try:
@@ -132,10 +141,15 @@ def read_footer(path: Path) -> bytes:
         raise LogError(f"{path} cannot be read: {_first_line(error)}; remove it and trace again") from None
 
 
-def read_shard(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read a shard, or some of its columns; raises LogError where the file is damaged."""
+def read_shard(
+    path: Path, columns: Sequence[str] | None = None, *, metadata: pq.FileMetaData | None = None
+) -> pa.Table:
+    """Read a shard, or some of its columns; raises LogError where the file is damaged.
+
+    ``metadata`` is what its footer says, where that is known already: parsing it takes as long as reading a column.
+    """
     try:
-        with pq.ParquetFile(path, memory_map=True, page_checksum_verification=True) as file:
+        with pq.ParquetFile(path, memory_map=True, page_checksum_verification=True, metadata=metadata) as file:
             return file.read(columns, use_threads=False)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise LogError(f"{path} cannot be read: {_first_line(error)}; remove it and trace again") from None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from routeviz.errors import InputError, LogError
 from routeviz.routelog.header import HEADER_FILE, is_whole, read_header
@@ -23,12 +25,15 @@ from routeviz.routelog.shards import (
     check_ids,
     gates_of,
     read_footer,
+    read_metadata,
     read_schema,
     read_shard,
     shard_count,
     shard_path,
 )
+from routeviz.routelog.tally import Tally, Work, tally
 from routeviz.space import RoutingSpace
+from routeviz.space.states import BLOCK
 
 # Reading lets go of the interpreter's lock: two threads halve the time, more would multiply the memory in flight.
 _READERS = 2
@@ -96,6 +101,7 @@ class StoredLog(RouteLog):
         self.digest = data["digest"]
         self._paths = [shard_path(folder, number) for number in range(len(data["shards"]))]
         self._footers = [shard["footer_sha256"] for shard in data["shards"]]
+        self._metadata: list[pq.FileMetaData | None] = [None] * len(self._paths)
         self._bounds = np.cumsum([0, *(shard["rows"] for shard in data["shards"])])
 
     def __len__(self) -> int:
@@ -104,17 +110,42 @@ class StoredLog(RouteLog):
     @cached_property
     def gates(self) -> np.ndarray:
         """Activations, ``(image, path)`` float32, read on first use."""
-        try:
+        with self._fits_in_memory():
             gates = np.empty((len(self), self.space.n_paths), np.float32)
+
+        def fill(rows: slice, some: np.ndarray) -> None:
+            gates[rows] = some
+
+        self.in_blocks(fill)
+        gates.setflags(write=False)
+        return gates
+
+    @cached_property
+    def tally(self) -> Tally:
+        """What all routes come to; see `RouteLog.tally`."""
+        with self._fits_in_memory():
+            return tally(self.space, len(self), self.in_blocks)
+
+    @contextmanager
+    def _fits_in_memory(self) -> Iterator[None]:
+        try:
+            yield
         except (MemoryError, ValueError) as error:
             raise LogError(f"{self.folder} claims {len(self)} images, more than memory holds: {error}") from None
 
-        def fill(number: int) -> None:
-            gates[self._bounds[number] : self._bounds[number + 1]] = gates_of(self._read(number, [GATES]))
+    def in_blocks(self, work: Work) -> None:
+        """Call ``work(rows, gates)`` for a shard or less at a time; see `RouteLog.in_blocks`."""
+        if "gates" in self.__dict__:
+            super().in_blocks(work)
+            return
 
-        self._each(fill)
-        gates.setflags(write=False)
-        return gates
+        def read(number: int) -> None:
+            gates, start = gates_of(self._read(number, [GATES])), int(self._bounds[number])
+            for first in range(0, len(gates), BLOCK):
+                some = gates[first : first + BLOCK]
+                work(slice(start + first, start + first + len(some)), some)
+
+        self._each(read)
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -158,10 +189,12 @@ class StoredLog(RouteLog):
 
     def _read(self, number: int, columns: list[str] | None) -> pa.Table:
         path = self._paths[number]
-        # Its pages carry checksums, its footer does not.
-        if sha256(read_footer(path)).hexdigest() != self._footers[number]:
-            raise LogError(f"{path} was changed after it was written; trace again")
-        table = read_shard(path, columns).replace_schema_metadata(None)
+        if self._metadata[number] is None:
+            # Its pages carry checksums, its footer does not.
+            if sha256(read_footer(path)).hexdigest() != self._footers[number]:
+                raise LogError(f"{path} was changed after it was written; trace again")
+            self._metadata[number] = read_metadata(path)
+        table = read_shard(path, columns, metadata=self._metadata[number]).replace_schema_metadata(None)
         rows = self._bounds[number + 1] - self._bounds[number]
         if len(table) != rows:
             raise LogError(f"{path} has {len(table)} rows, not {rows}: it was changed, trace again")

@@ -13,7 +13,6 @@ from scipy.special import entr
 
 from routeviz.errors import InputError
 from routeviz.routelog import RouteLog
-from routeviz.space import open_paths
 
 PRESENCE = "objects_count_"
 MEDIAN_AREA = "objects_median_area"
@@ -93,7 +92,7 @@ def mutual_information(
     rng = np.random.default_rng(seed)
     if len(rows) > MOST_IMAGES:
         rows = np.sort(rng.choice(rows, MOST_IMAGES, replace=False))
-    is_open = open_paths(log.space, log.gates[rows])
+    is_open = log.opened(rows)
     decided = np.flatnonzero(is_open.any(axis=0) & ~is_open.all(axis=0))
     is_open = is_open[:, decided].astype(np.float32)
     indicators, columns, sizes = _indicators(groups.iloc[rows])

@@ -181,10 +181,12 @@ def _information(log: RouteLog) -> Iterator[Figure]:
 
 def _varying(log: RouteLog) -> Iterator[Figure]:
     size = [name for name in ("height", "width") if name in log.columns]
-    sizes = log.facts(*size).groupby(size).ngroup() if size else np.zeros(len(log))
+    counted = [column for column in MACS if column in log.columns]
+    facts = log.facts(*size, *counted)
+    sizes = facts.groupby(size).ngroup() if size else np.zeros(len(log))
     for column, convention in MACS.items():
-        if column in log.columns:
-            of_size = log.facts(column)[column].astype(float).groupby(np.asarray(sizes))
+        if column in counted:
+            of_size = facts[column].astype(float).groupby(np.asarray(sizes))
             yield Figure(
                 f"{column}_varying",
                 "MACs that vary",
@@ -222,19 +224,21 @@ def _cells(log: RouteLog) -> Iterator[Figure]:
 
 
 def _macs(log: RouteLog) -> Iterator[Figure]:
+    known = [column for column in (*MACS, EXPECTED) if column in log.columns]
+    facts = log.facts(*known)
     for column, convention in MACS.items():
-        if column not in log.columns:
+        if column not in known:
             continue
-        macs, unit = log.facts(column)[column].to_numpy(np.float64), f"MACs, {convention}"
+        macs, unit = facts[column].to_numpy(np.float64), f"MACs, {convention}"
         yield Figure(f"{column}_mean", "MACs, average", float(macs.mean()), unit, "mean over images")
         yield Figure(f"{column}_max", "MACs, maximum", int(macs.max()), unit, "of the most expensive image")
         yield Figure(f"{column}_min", "MACs, minimum", int(macs.min()), unit, "of the cheapest image")
         yield Figure(f"{column}_std", "MACs, spread", float(macs.std()), unit, "standard deviation over images")
-    if EXPECTED in log.columns:
+    if EXPECTED in known:
         yield Figure(
             f"{EXPECTED}_mean",
             "expected MACs, average",
-            float(log.facts(EXPECTED)[EXPECTED].mean()),
+            float(facts[EXPECTED].mean()),
             "MACs, released",
             "cells weighted by their largest activation, paths by theirs, without stem, gates and decoder: what the "
             "budget of training steers, not what is computed",

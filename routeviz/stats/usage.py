@@ -34,17 +34,13 @@ def path_usage(log: RouteLog) -> pd.DataFrame:
         unreached; ``activation_open``, mean over the images in which it is open, NaN where it never is; ``entropy``, of
         whether it is open, in bits: 0 where all images agree, 1 where they split in halves.
     """
-    n_open = np.zeros(log.space.n_paths, dtype=np.int64)
-    total, total_open = np.zeros(log.space.n_paths), np.zeros(log.space.n_paths)
-    for gates, is_open in blocks(log):
-        n_open += np.count_nonzero(is_open, axis=0)
-        total += gates.sum(axis=0, dtype=np.float64)
-        total_open += (gates * is_open).sum(axis=0, dtype=np.float64)
+    _check(log)
+    found, n_open = log.tally, log.tally.opened
     share = n_open / len(log)
     return log.space.paths.assign(
         open=share,
-        activation=total / len(log),
-        activation_open=np.divide(total_open, n_open, out=np.full(len(share), np.nan), where=n_open > 0),
+        activation=found.total / len(log),
+        activation_open=np.divide(found.total_open, n_open, out=np.full(len(share), np.nan), where=n_open > 0),
         entropy=entropy([share, 1 - share], base=2),
     )
 
@@ -94,8 +90,9 @@ def cell_usage(log: RouteLog) -> pd.DataFrame:
     _check(log)
     table = log.space.cells[["layer", "scale"]].copy()
     for names, codes in zip((STATES, INPUTS), log.states, strict=True):
-        for code, name in enumerate(names):
-            table[name] = (codes == code).mean(axis=0)
+        # Cell by cell, as that is how codes lie in memory.
+        counts = [[np.count_nonzero(of_cell == code) for code in range(len(names))] for of_cell in codes.T]
+        table[list(names)] = np.array(counts) / len(log)
     return table.assign(image_blind=table.zeros + table.constant)
 
 
@@ -111,9 +108,10 @@ def route_counts(log: RouteLog) -> np.ndarray:
     ndarray, (distinct route,) int64
         Largest first; they sum to the number of images.
     """
-    packed = np.ascontiguousarray(np.concatenate([np.packbits(is_open, axis=1) for _, is_open in blocks(log)]))
+    _check(log)
+    keys = log.tally.keys
     # Arrow counts by hashing, and compares where hashes are equal; sorting rows of bytes takes ten times as long.
-    rows = pa.FixedSizeBinaryArray.from_buffers(pa.binary(packed.shape[1]), len(packed), [None, pa.py_buffer(packed)])
+    rows = pa.FixedSizeBinaryArray.from_buffers(pa.binary(keys.shape[1]), len(keys), [None, pa.py_buffer(keys)])
     return np.sort(pc.value_counts(rows).field("counts").to_numpy())[::-1]
 
 
@@ -125,7 +123,7 @@ def blocks(log: RouteLog) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     _check(log)
     for start in range(0, len(log), BLOCK):
         rows = slice(start, start + BLOCK)
-        reached = log.states.state[rows].T != STATES.index("unreached")
+        reached = (log.states.state[rows] != STATES.index("unreached")).T
         gates = activations(log.gates[rows])
         gates *= reached[log.space.source]
         yield gates.T, (gates > OPEN_THRESHOLD).T

@@ -71,9 +71,9 @@ def test_one_row_reads_one_shard_whatever_was_read_before(folder, monkeypatch):
     log, read = load_log(folder), []
     log.gates.sum()
 
-    def reading(path, columns=None):
+    def reading(path, columns=None, **known):
         read.append(path.name)
-        return read_shard(path, columns)
+        return read_shard(path, columns, **known)
 
     monkeypatch.setattr("routeviz.routelog.stored.read_shard", reading)
     log.route(70)

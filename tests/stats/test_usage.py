@@ -5,7 +5,7 @@ import pytest
 
 from routeviz.errors import InputError
 from routeviz.space import lattice_space
-from routeviz.stats import cell_usage, path_usage, path_usage_by_layer, route_counts, usage
+from routeviz.stats import cell_usage, path_usage, path_usage_by_layer, route_counts
 
 
 def test_paths_by_hand(log):
@@ -49,10 +49,10 @@ def test_blocks_do_not_show(make_log, monkeypatch):
     space = lattice_space(6, 4)
     rng = np.random.default_rng(0)
     gates = rng.random((50, space.n_paths)) * (rng.random((50, space.n_paths)) < 0.3)
-    log = make_log(*gates[rng.integers(0, 20, 50)], space=space)
-    before = path_usage(log), route_counts(log)
-    monkeypatch.setattr(usage, "BLOCK", 7)
-    after = path_usage(log), route_counts(log)
+    taken = gates[rng.integers(0, 20, 50)]
+    before = path_usage(whole := make_log(*taken, space=space)), route_counts(whole)
+    monkeypatch.setattr("routeviz.space.states.BLOCK", 7)
+    after = path_usage(parts := make_log(*taken, space=space)), route_counts(parts)
     np.testing.assert_allclose(before[0].select_dtypes("number"), after[0].select_dtypes("number"), rtol=1e-12)
     np.testing.assert_array_equal(before[1], after[1])
     assert before[1].sum() == 50
