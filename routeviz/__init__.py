@@ -57,10 +57,15 @@ if TYPE_CHECKING:
     from routeviz.plots import save_figure as save_figure
     from routeviz.plots import scale_groups as scale_groups
     from routeviz.plots import static_macs as static_macs
+    from routeviz.recording import Gate as Gate
+    from routeviz.recording import Recording as Recording
+    from routeviz.recording import measure_macs as measure_macs
+    from routeviz.recording import record as record
     from routeviz.report import Report as Report
     from routeviz.report import make_report as make_report
     from routeviz.report import write_report as write_report
     from routeviz.routelog import LogWriter as LogWriter
+    from routeviz.routelog import PartCosts as PartCosts
     from routeviz.routelog import RouteLog as RouteLog
     from routeviz.routelog import load_log as load_log
     from routeviz.space import INPUTS as INPUTS
@@ -113,6 +118,7 @@ _ROOMS = {
     "counterfactual": ("ForcedRoute", "rerun"),
     "datasets": ("DATASETS", "Sample", "open_dataset"),
     "errors": ("CheckpointError", "CostError", "DatasetError", "InputError", "LogError", "RoutevizError"),
+    "gated": (),
     "graph": ("to_graphml", "to_networkx"),
     "metrics": (),
     "network": (
@@ -146,8 +152,9 @@ _ROOMS = {
         "scale_groups",
         "static_macs",
     ),
+    "recording": ("Gate", "Recording", "measure_macs", "record"),
     "report": ("Report", "make_report", "write_report"),
-    "routelog": ("LogWriter", "RouteLog", "load_log"),
+    "routelog": ("LogWriter", "PartCosts", "RouteLog", "load_log"),
     "space": (
         "INPUTS",
         "OPEN_THRESHOLD",

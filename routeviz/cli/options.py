@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
 # Named here because the datasets' own table costs an import; a test holds the two together.
-DATASET_NAMES = "camvid, cityscapes, voc, folder, scenes"
+DATASET_NAMES = "camvid, cityscapes, voc, folder, scenes, digits"
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 AS_THEY_ARE = running.How()
 PROCEDURAL = "scenes"
+DIGITS = "digits"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -197,7 +198,7 @@ def of_checkpoint(
 
 
 def dataset_names(settings: Settings) -> list[str]:
-    """Datasets whose pictures can be read: those whose folder was given, and the one that needs none."""
+    """Datasets of scenes whose pictures can be read: those whose folder was given, and the one that needs none."""
     return [*settings.roots, PROCEDURAL]
 
 
@@ -206,7 +207,7 @@ def _pictures(data: dict[str, Any], settings: Settings) -> tuple[Any, caches.Key
     if not name:
         return None, (), "The log does not say which dataset its images are from."
     root = _root(name, data.get("root"), settings)
-    if root is None and name != PROCEDURAL:
+    if root is None and name not in (PROCEDURAL, DIGITS):
         return None, (), f"To see the pictures, start the dashboard with --root {name}=FOLDER."
     try:
         dataset, key = _open(name, root, data.get("split") or "val", data.get("options") or {})

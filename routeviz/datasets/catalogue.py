@@ -6,12 +6,13 @@ from typing import Any
 
 from routeviz.datasets.camvid import CamVid
 from routeviz.datasets.cityscapes import Cityscapes
+from routeviz.datasets.digits import Digits
 from routeviz.datasets.folder import Folder
 from routeviz.datasets.scenes import Scenes
 from routeviz.datasets.voc import Voc
 from routeviz.errors import InputError
 
-DATASETS = {dataset.name: dataset for dataset in (CamVid, Cityscapes, Voc, Folder, Scenes)}
+DATASETS = {dataset.name: dataset for dataset in (CamVid, Cityscapes, Voc, Folder, Scenes, Digits)}
 
 
 def open_dataset(name: str, root: str | Path | None = None, split: str = "val", **options: Any):
@@ -22,7 +23,7 @@ def open_dataset(name: str, root: str | Path | None = None, split: str = "val", 
     name : str
         A key of ``DATASETS``.
     root : str or Path, optional
-        The dataset's folder; `scenes` needs none.
+        The dataset's folder; `scenes` and `digits` need none.
     split : str
         Which part of it, such as ``train`` or ``val``.
     **options

@@ -17,6 +17,7 @@ import pandas as pd
 
 from routeviz.errors import InputError, LogError
 from routeviz.routelog.header import plain, read_header
+from routeviz.routelog.partcosts import PartCosts
 from routeviz.routelog.shards import Skipped, check_rows
 from routeviz.routelog.summary import summary_html
 from routeviz.routelog.tally import Tally, Work, tally
@@ -109,6 +110,11 @@ class RouteLog:
         The gates ``(image, path)`` of a stored log are read for this and let go, unless `gates` has read them all.
         """
         in_blocks(self.gates, work)
+
+    @cached_property
+    def costs(self) -> PartCosts | None:
+        """What the parts of a recorded network cost; None where the log does not say, as of one that `trace` wrote."""
+        return PartCosts.from_dict(self.space, self.source["costs"]) if self.source.get("costs") else None
 
     @cached_property
     def digest(self) -> str:

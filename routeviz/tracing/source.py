@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from routeviz import __version__
 from routeviz.errors import InputError
+from routeviz.network.digest import weights_digest
 from routeviz.network.forcing import NamedRoute
 from routeviz.routelog import SCHEMA
 
@@ -40,7 +40,7 @@ def source_of(
     root = getattr(dataset, "root", None)
     return {
         "checkpoint": getattr(net, "provenance", None),
-        "weights": _weights_digest(net),
+        "weights": weights_digest(net),
         "network": net.config.to_dict(),
         "dataset": {
             "name": getattr(dataset, "name", type(dataset).__name__),
@@ -64,14 +64,6 @@ def source_of(
         "routeviz": __version__,
         "schema": SCHEMA,
     }
-
-
-def _weights_digest(net: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in net.state_dict().items():
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()
 
 
 def _ids_digest(ids: Sequence[str]) -> str:

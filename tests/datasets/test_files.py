@@ -193,7 +193,7 @@ def test_datasets_travel_to_workers_and_end_when_iterated(name, request):
 
 
 def test_names_and_options_are_checked(tmp_path):
-    assert set(DATASETS) == {"camvid", "cityscapes", "voc", "folder", "scenes"}
+    assert set(DATASETS) == {"camvid", "cityscapes", "voc", "folder", "scenes", "digits"}
     with pytest.raises(InputError, match=r"no dataset 'kitti'; choose one of camvid, "):
         open_dataset("kitti")
     with pytest.raises(InputError, match="folder has no option size; it has none"):

@@ -1,0 +1,100 @@
+"""What every network here says of itself, so that one loop trains it and one function records and counts it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from routeviz.recording import Gate, measure_macs
+from routeviz.routelog import PartCosts
+from routeviz.space import RoutingSpace
+
+
+class Gated(nn.Module):
+    """A classifier that decides for each image, or token, what to run.
+
+    ``forward(images)`` gives logits ``(image, class)``: in training with everything running, so that gates can learn,
+    in evaluation running nothing but what the gates ask for.
+
+    Attributes
+    ----------
+    name, title, paper : str
+        Of the network; where it was published.
+    epochs : int
+        So long it is trained on the digits, in all its stages.
+    tokens : int
+        Rows of a log for each image: 1, or the number of tokens where each takes a way of its own.
+    space : RoutingSpace
+    everything : bool
+        Run every part, whatever the gates say: for counting.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    paper: ClassVar[str]
+    epochs: ClassVar[int] = 40
+    tokens: ClassVar[int] = 1
+
+    space: RoutingSpace
+    everything: bool = False
+
+    def loss(self, images: Tensor, labels: Tensor, progress: float) -> Tensor:
+        """What a step of training lowers; `progress` goes from 0 to 1."""
+        raise NotImplementedError
+
+    def gates(self) -> Mapping[str, Gate]:
+        """The gates, as `routeviz.record` takes them."""
+        raise NotImplementedError
+
+    def parts(self) -> Mapping[str, Mapping[str, Any]]:
+        """Modules of cells and paths, as the keywords of `routeviz.measure_macs`: operations, gates, paths."""
+        raise NotImplementedError
+
+    def facts(self, images: Tensor) -> Mapping[str, Any]:
+        """Further facts of a log's rows after a forward pass of these images: one value a row."""
+        return {}
+
+    def costs(self, images: Tensor) -> PartCosts:
+        """What the parts cost for an image, or a token, of the size of these."""
+        training = self.training
+        with _set(self, "everything", True), torch.no_grad():
+            self.eval()
+            try:
+                return measure_macs(self, self.space, images, rows=len(images) * self.tokens, **self.parts())
+            finally:
+                self.train(training)
+
+
+@contextmanager
+def _set(net: nn.Module, name: str, value: Any) -> Iterator[None]:
+    before = getattr(net, name)
+    setattr(net, name, value)
+    try:
+        yield
+    finally:
+        setattr(net, name, before)
+
+
+def run_chosen(block: Callable[[Tensor], Tensor], features: Tensor, otherwise: Tensor, chosen: Tensor) -> Tensor:
+    """Run a block for some images of a batch alone.
+
+    Parameters
+    ----------
+    block : function
+        From features to features, shaped as `otherwise`.
+    features : Tensor, (image, ...)
+    otherwise : Tensor, (image, ...)
+        What images get that the block is not run for.
+    chosen : Tensor, (image,) bool
+    """
+    if not chosen.any():
+        return otherwise
+    if chosen.all():
+        return block(features)
+    result = otherwise.clone()
+    result[chosen] = block(features[chosen])
+    return result

@@ -1,0 +1,106 @@
+"""SkipNet: a recurrent gate decides block after block whether the next one runs.
+
+Wang, Yu, Dou, Darrell and Gonzalez: SkipNet: Learning Dynamic Routing in Convolutional Networks, ECCV 2018,
+arXiv 1711.09485. As there: one LSTM for all blocks, on the pooled features that a block is given (section 3.2);
+training in two stages, first with decisions that are hard forward and soft backward (3.3), then with sampled decisions
+and policy gradients of accuracy and cost together (3.4). Unlike there: returns are measured against the batch's mean,
+in its standard deviations; sampled probabilities are kept off 0 and 1; and there are 9 blocks for 8×8 images, with
+shortcuts without weights, so that the first block of a stage can be skipped too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from routeviz.gated.base import Gated, run_chosen
+from routeviz.gated.residual import WIDTHS, block_space, blocks, head, stem
+from routeviz.recording import Gate
+
+HIDDEN = 10
+HALF = 0.5
+COST = 2.0
+"""Weight of the cost beside the loss; the cost of an image is the share of blocks that run."""
+
+SOFT = 0.4
+"""Share of the training that is supervised; the rest is reinforced."""
+
+BOUND = 0.9
+"""Probabilities are kept between 1 - this and this while they are sampled, so that every choice is tried."""
+
+
+class RecurrentGate(nn.Module):
+    """Pooled features and the state of an LSTM to the probability that the block runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.project = nn.ModuleList(nn.Linear(width, HIDDEN) for width in WIDTHS)
+        self.lstm = nn.LSTMCell(HIDDEN, HIDDEN)
+        self.answer = nn.Linear(HIDDEN, 1)
+        nn.init.constant_(self.answer.bias, 0.5)  # most blocks start open
+
+    def forward(self, x: Tensor, state: tuple[Tensor, Tensor] | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        pooled = x.mean(dim=(2, 3))
+        state = self.lstm(self.project[WIDTHS.index(pooled.shape[1])](pooled), state)
+        return self.answer(state[0]).sigmoid()[:, 0], state
+
+
+class SkipNet(Gated):
+    """A residual network whose blocks are skipped one by one."""
+
+    name: ClassVar[str] = "skipnet"
+    title: ClassVar[str] = "SkipNet"
+    paper: ClassVar[str] = "SkipNet: Learning Dynamic Routing in Convolutional Networks, ECCV 2018, arXiv 1711.09485"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.space = block_space()
+        self.stem, self.blocks, self.gate, self.head = stem(), blocks(), RecurrentGate(), head()
+
+    def forward(self, images: Tensor) -> Tensor:
+        x, state = self.stem(images), None
+        for block in self.blocks:
+            probability, state = self.gate(x, state)
+            x = run_chosen(block, x, F.relu(block.shortcut(x)), (probability > HALF) | self.everything)
+        return self.head(x)
+
+    def loss(self, images: Tensor, labels: Tensor, progress: float) -> Tensor:
+        supervised = progress < SOFT
+        x, state = self.stem(images), None
+        decisions, likelihoods = [], []
+        for block in self.blocks:
+            probability, state = self.gate(x, state)
+            if supervised:
+                # Hard forward, soft backward.
+                runs = (probability > HALF).float() + probability - probability.detach()
+            else:
+                bounded = BOUND * probability + (1 - BOUND) * (1 - probability)
+                runs = torch.bernoulli(bounded.detach())
+                likelihoods.append(torch.where(runs > 0, bounded, 1 - bounded).clamp_min(1e-6).log())
+            decisions.append(runs)
+            x = F.relu(block.shortcut(x) + runs[:, None, None, None] * block.body(x))
+        errors = F.cross_entropy(self.head(x), labels, reduction="none")
+        runs = torch.stack(decisions, dim=1)  # (image, block)
+        if supervised:
+            return errors.mean()
+        # What a decision is to answer for: the loss, and the blocks that run from it on.
+        cost = errors.detach()[:, None] + COST * runs.flip(1).cumsum(1).flip(1) / len(self.blocks)
+        advantage = (cost - cost.mean(dim=0)) / cost.std(dim=0).clamp_min(1e-3)
+        return errors.mean() + (torch.stack(likelihoods, dim=1) * advantage).sum(dim=1).mean()
+
+    def gates(self) -> Mapping[str, Gate]:
+        return {"gate": Gate(self.space.cell_names, activations=lambda output: (output[0] > HALF).float())}
+
+    def parts(self) -> Mapping[str, Mapping[str, Any]]:
+        cells, stages = self.space.cell_names, [0, 0, 0, 0, 1, 1, 1, 2, 2]  # a gate sees what its block is given
+        return {
+            "operations": {cell: block.body for cell, block in zip(cells, self.blocks, strict=True)},
+            "gates": {
+                cell: [self.gate.project[stage], self.gate.lstm, self.gate.answer]
+                for cell, stage in zip(cells, stages, strict=True)
+            },
+        }

@@ -1,0 +1,138 @@
+"""Gates of a user's model: which module decides over which paths, and how its output tells their activations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from routeviz.errors import InputError
+from routeviz.recording.modules import find_module
+from routeviz.space import RoutingSpace
+
+Paths = str | Sequence[str]
+Activations = Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The paths that a module decides over, and how.
+
+    Attributes
+    ----------
+    paths : str or sequence of str
+        Names of paths; the name of a cell stands for all of its paths. In the order in which the module gives them.
+    activations : function, optional
+        From what the module returns to activations in [0, 1], ``(row, path)``; by default it returns them.
+    """
+
+    paths: Paths
+    activations: Activations | None = None
+
+
+class Resolved:
+    """A gate of one model: its module, its paths as numbers, and what it gave in the forward pass that runs now."""
+
+    def __init__(self, name: str, module: nn.Module, paths: np.ndarray, activations: Activations | None) -> None:
+        self.name, self.module, self.paths = name, module, paths
+        self._activations = activations
+        self._given: list[np.ndarray] = []
+
+    def clear(self) -> None:
+        """Forget what was given: a forward pass begins."""
+        self._given = []
+
+    def hook(self, module: nn.Module, arguments: Any, output: Any) -> None:
+        """Take what the module returns; a forward hook."""
+        values = output if self._activations is None else self._activations(output)
+        if not isinstance(values, Tensor | np.ndarray):
+            raise InputError(
+                f"gate {self.name} gives {type(values).__name__}; give a function that makes a tensor of activations "
+                "of what it returns: activations=..."
+            )
+        if isinstance(values, Tensor):
+            values = values.detach().to("cpu", torch.float32).numpy()
+        self._given.append(np.array(values, dtype=np.float32))
+
+    def collect(self) -> np.ndarray:
+        """Activations of the forward pass, ``(row, path)`` in the order of `paths`; raises InputError where unfit."""
+        calls, wanted = self._given, len(self.paths)
+        if not calls:
+            raise InputError(
+                f"gate {self.name} did not run in this forward pass; where a block is left out its gate must run all "
+                "the same, or be read from the model's own output (the module named ''). A function compiled with "
+                "torch.compile around the model hides its gates: run it uncompiled"
+            )
+        width = wanted // len(calls)
+        if width * len(calls) != wanted:
+            raise InputError(f"gate {self.name} ran {len(calls)} times for {wanted} paths; each call gives as many")
+        values = [self._rows(call, width) for call in calls]
+        if len({len(call) for call in values}) > 1:
+            raise InputError(
+                f"gate {self.name} gave {', '.join(str(len(v)) for v in values)} rows; give as many a call"
+            )
+        gates = np.concatenate(values, axis=1)
+        low, high = np.fmin.reduce(gates, axis=None, initial=0), np.fmax.reduce(gates, axis=None, initial=1)
+        if low < 0 or high > 1:
+            raise InputError(
+                f"gate {self.name} gives {low:g} to {high:g}; activations lie in [0, 1]: "
+                "give the function that the model puts its output through, activations=..."
+            )
+        return gates
+
+    def _rows(self, values: np.ndarray, width: int) -> np.ndarray:
+        """One row an image or token: the last axes are the paths."""
+        shape = values.shape
+        last = next((at for at in range(len(shape), -1, -1) if prod(shape[at:]) == width and at < len(shape)), None)
+        if width == 1 and len(shape) == 1:
+            last = 1
+        if last is None or last == 0:
+            raise InputError(
+                f"gate {self.name} gives an array of shape {shape} for {width} path{'s' * (width > 1)}; "
+                f"give (rows, {width}), one row an image or token"
+            )
+        return values.reshape(-1, width)
+
+
+def resolve(
+    model: nn.Module,
+    space: RoutingSpace,
+    gates: Mapping[str | nn.Module, Paths | Gate],
+    activations: Activations | None,
+) -> list[Resolved]:
+    """Find the modules and paths of all gates; raises InputError where one is not there or a path has two."""
+    if not gates:
+        raise InputError("no gates; give at least one module with the paths that it decides over")
+    found, taken = [], np.zeros(space.n_paths, bool)
+    for key, value in gates.items():
+        gate = value if isinstance(value, Gate) else Gate(value)
+        module = find_module(model, key)
+        name = repr(key) if isinstance(key, str) else type(key).__name__
+        paths = path_numbers(space, gate.paths)
+        if taken[paths].any():
+            raise InputError(f"path {space.path_names[paths[taken[paths]][0]]} has two gates, one of them {name}")
+        taken[paths] = True
+        found.append(Resolved(name, module, paths, gate.activations or activations))
+    return found
+
+
+def path_numbers(space: RoutingSpace, names: Paths) -> np.ndarray:
+    """Positions of paths by their names, or by those of their cells; raises InputError where there is no such."""
+    numbers: list[int] = []
+    for name in [names] if isinstance(names, str) else names:
+        if name in space.path_names:
+            numbers.append(space.path_names.index(name))
+        elif name in space.cell_names:
+            paths = space.paths_from(space.cell_names.index(name))
+            numbers += range(paths.start, paths.stop)
+        else:
+            known = (*space.cell_names[:2], *space.path_names[:2])
+            raise InputError(f"the space has no cell or path {name!r}; it has {', '.join(known)} and so on")
+    if len(set(numbers)) < len(numbers):
+        raise InputError(f"a gate decides over a path twice: {names}")
+    return np.array(numbers, np.intp)

@@ -1,0 +1,96 @@
+"""Every network of the table: what it says of itself holds, and its log counts what executes."""
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch.utils.flop_counter import FlopCounterMode
+
+from routeviz.bundled import bundled_data
+from routeviz.datasets import Digits
+from routeviz.gated import NETWORKS, record_digits
+from routeviz.recording import record
+from routeviz.routelog import load_log
+from routeviz.space import KINDS
+
+PIXELS = torch.from_numpy(Digits().pixels)
+
+
+def spread_gates(net):
+    """Weights under which gates decide differently from image to image, as they seldom do before training."""
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for name, weights in net.named_parameters():
+            if any(word in name for word in ("gate", "policy", "router", "classifiers")) and weights.ndim > 1:
+                weights.copy_(torch.randn(weights.shape, generator=generator))
+            elif any(word in name for word in ("gate", "policy")):
+                weights.copy_(0.3 * torch.randn(weights.shape, generator=generator))
+    return net.eval()
+
+
+@pytest.fixture(params=NETWORKS.values(), ids=NETWORKS)
+def net(request):
+    torch.manual_seed(0)
+    return spread_gates(request.param())
+
+
+def executed(net, images):
+    """Multiply-adds that run, as torch counts them."""
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        net(images)
+    return counter.get_total_flops() // 2
+
+
+def logged(net, images):
+    with torch.no_grad(), record(net, net.space, net.gates(), costs=net.costs(images)) as recording:
+        net(images)
+    return recording.log
+
+
+def test_macs_of_the_log_are_what_executes_for_each_image_alone(net):
+    images = PIXELS[:12]
+    log = logged(net, images)
+    counted = log.images.macs_conv.to_numpy().reshape(len(images), net.tokens).sum(axis=1)
+    assert counted.tolist() == [executed(net, images[at : at + 1]) for at in range(len(images))]
+    if net.tokens == 1:
+        assert len(set(counted)) > 1
+
+
+def test_a_batch_gives_each_image_what_it_gets_alone(net):
+    images = PIXELS[:6]
+    whole = logged(net, images)
+    with torch.no_grad():
+        together = net(images)
+        for at in range(len(images)):
+            torch.testing.assert_close(net(images[at : at + 1])[0], together[at], rtol=1e-4, atol=1e-5)
+    rows = [logged(net, images[at : at + 1]).gates for at in range(len(images))]
+    np.testing.assert_allclose(np.concatenate(rows), whole.gates, rtol=1e-4, atol=1e-5)
+
+
+def test_a_step_of_training_reaches_the_gates(net):
+    net.train()
+    for progress in (0.0, 0.5, 0.9):
+        net.loss(PIXELS[:16], torch.from_numpy(Digits().digits[:16]), progress).backward()
+    gates = [name for name, _ in net.named_parameters() if any(w in name for w in ("gate", "policy", "router.logits"))]
+    assert all(net.get_parameter(name).grad is not None for name in gates)
+
+
+def test_everything_costs_as_much_as_the_whole_network(net):
+    costs = net.costs(PIXELS[:4])
+    net.everything = True
+    assert costs.total * net.tokens == executed(net, PIXELS[:1])
+    assert net.space.kind in KINDS
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_bundled_weights_give_the_bundled_log(name):
+    folder = bundled_data(f"gated/{name}")
+    net = NETWORKS[name]()
+    net.load_state_dict(load_file(folder / "weights.safetensors"))
+    log, now = load_log(folder / "log", verify=True), record_digits(net)
+    assert log.space == now.space
+    assert log.images["answer"].eq(now.images["answer"]).mean() > 0.99
+    assert np.isclose(log.gates, now.gates, atol=1e-3, equal_nan=True).mean() > 0.999
+    assert log.images["correct"].mean() > 0.95
+    assert log.source["costs"] == now.source["costs"]
