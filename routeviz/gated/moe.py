@@ -91,7 +91,7 @@ class MixtureOfExperts(Gated):
     paper: ClassVar[str] = (
         "Outrageously Large Neural Networks: The Sparsely-Gated Mixture-of-Experts Layer, ICLR 2017, arXiv 1701.06538"
     )
-    epochs: ClassVar[int] = 60
+    epochs: ClassVar[int] = 150
     tokens: ClassVar[int] = SIDE * SIDE
 
     def __init__(self) -> None:

@@ -4,8 +4,8 @@ Wang, Yu, Dou, Darrell and Gonzalez: SkipNet: Learning Dynamic Routing in Convol
 arXiv 1711.09485. As there: one LSTM for all blocks, on the pooled features that a block is given (section 3.2);
 training in two stages, first with decisions that are hard forward and soft backward (3.3), then with sampled decisions
 and policy gradients of accuracy and cost together (3.4). Unlike there: returns are measured against the batch's mean,
-in its standard deviations; sampled probabilities are kept off 0 and 1; and there are 9 blocks for 8×8 images, with
-shortcuts without weights, so that the first block of a stage can be skipped too.
+in its standard deviations; and there are 9 blocks for 8×8 images, with shortcuts without weights, so that the first
+block of a stage can be skipped too.
 """
 
 from __future__ import annotations
@@ -23,14 +23,11 @@ from routeviz.recording import Gate
 
 HIDDEN = 10
 HALF = 0.5
-COST = 2.0
+COST = 1.5
 """Weight of the cost beside the loss; the cost of an image is the share of blocks that run."""
 
-SOFT = 0.4
+SOFT = 0.5
 """Share of the training that is supervised; the rest is reinforced."""
-
-BOUND = 0.9
-"""Probabilities are kept between 1 - this and this while they are sampled, so that every choice is tried."""
 
 
 class RecurrentGate(nn.Module):
@@ -56,6 +53,8 @@ class SkipNet(Gated):
     title: ClassVar[str] = "SkipNet"
     paper: ClassVar[str] = "SkipNet: Learning Dynamic Routing in Convolutional Networks, ECCV 2018, arXiv 1711.09485"
 
+    epochs: ClassVar[int] = 30
+
     def __init__(self) -> None:
         super().__init__()
         self.space = block_space()
@@ -78,9 +77,8 @@ class SkipNet(Gated):
                 # Hard forward, soft backward.
                 runs = (probability > HALF).float() + probability - probability.detach()
             else:
-                bounded = BOUND * probability + (1 - BOUND) * (1 - probability)
-                runs = torch.bernoulli(bounded.detach())
-                likelihoods.append(torch.where(runs > 0, bounded, 1 - bounded).clamp_min(1e-6).log())
+                runs = torch.bernoulli(probability.detach())
+                likelihoods.append(torch.where(runs > 0, probability, 1 - probability).clamp_min(1e-6).log())
             decisions.append(runs)
             x = F.relu(block.shortcut(x) + runs[:, None, None, None] * block.body(x))
         errors = F.cross_entropy(self.head(x), labels, reduction="none")
