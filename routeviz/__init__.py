@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from routeviz.costs import macs as macs
     from routeviz.costs import parameters as parameters
     from routeviz.counterfactual import ForcedRoute as ForcedRoute
+    from routeviz.counterfactual import Front as Front
+    from routeviz.counterfactual import budget_front as budget_front
+    from routeviz.counterfactual import load_front as load_front
     from routeviz.counterfactual import rerun as rerun
     from routeviz.datasets import DATASETS as DATASETS
     from routeviz.datasets import Sample as Sample
@@ -115,7 +118,7 @@ __version__ = "0.1.0"
 
 _ROOMS = {
     "costs": ("CONVENTIONS", "CostTable", "cost_table", "expected_macs", "macs", "parameters"),
-    "counterfactual": ("ForcedRoute", "rerun"),
+    "counterfactual": ("ForcedRoute", "Front", "budget_front", "load_front", "rerun"),
     "datasets": ("DATASETS", "Sample", "open_dataset"),
     "errors": ("CheckpointError", "CostError", "DatasetError", "InputError", "LogError", "RoutevizError"),
     "gated": (),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from routeviz.costs.operators import CONVENTIONS, count_operators, in_convention
 from routeviz.errors import CostError, InputError
-from routeviz.space import RoutingSpace
+from routeviz.space import OPEN_THRESHOLD, RoutingSpace
 
 LOGIT_STRIDE = 4
 """The predictor works at stride 4; its logits are then resized to the image."""
@@ -117,7 +117,8 @@ def cost_table(
     if size.shape != (2,) or size.dtype.kind not in "iu" or (size < 1).any():
         raise InputError(f"image size {image_size!r}; give (height, width) in pixels, such as (512, 1024)")
     padded = net.padded_size(tuple(size.tolist()))
-    config = repr(net.config)  # the configuration itself can be unhashable: its names may be lists
+    # Its text, as the configuration itself can be unhashable (its names may be lists); a threshold costs nothing.
+    config = repr(replace(net.config, open_threshold=OPEN_THRESHOLD))
     if (config, padded, convention) not in _TABLES:
         for table in _build(net, padded, progress=progress):
             _TABLES[config, padded, table.convention] = table

@@ -1,5 +1,9 @@
 """How well a segmentation fits its label: confusion matrix, intersection over union, pixel accuracy."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass
+
 import numpy as np
 
 from routeviz.errors import InputError
@@ -88,3 +92,31 @@ def pixel_accuracy(confusion: np.ndarray) -> float:
     """Share of the labelled pixels that are predicted right; NaN where nothing is labelled."""
     labelled = confusion.sum()
     return float(np.trace(confusion) / labelled) if labelled else float("nan")
+
+
+@dataclass(frozen=True, eq=False)
+class ClassCounts:
+    """What the IoU of each class is made of, for several images.
+
+    Attributes
+    ----------
+    labelled, hits, predicted : ndarray, (image, class) int64
+        Pixels labelled with a class, those of them predicted as it, and labelled pixels predicted as it.
+    """
+
+    labelled: np.ndarray
+    hits: np.ndarray
+    predicted: np.ndarray
+
+    @classmethod
+    def of(cls, confusions: np.ndarray) -> ClassCounts:
+        """Count from confusion matrices, ``(image, label, prediction)`` int64."""
+        return cls(confusions.sum(axis=2), np.diagonal(confusions, axis1=1, axis2=2), confusions.sum(axis=1))
+
+    @property
+    def miou(self) -> float:
+        """Mean IoU of all images together, over the classes that are labelled; NaN where nothing is."""
+        labelled, hits, predicted = (part.sum(axis=0) for part in (self.labelled, self.hits, self.predicted))
+        present = labelled > 0
+        values = hits[present] / (labelled + predicted - hits)[present]
+        return float(values.mean()) if present.any() else float("nan")

@@ -14,6 +14,7 @@ from routeviz.plots.sheet import Axis, Bars, Dots, Labels, Line, Panel, Rule, Sh
 from routeviz.plots.style import INK, RAMP, SOFT, plain, series
 from routeviz.plots.usage import named
 from routeviz.routelog import RouteLog
+from routeviz.stats import pareto_front
 
 
 @figure
@@ -96,7 +97,7 @@ def plot_accuracy(networks: pd.DataFrame, *, convention: str = "conv", title: st
         raise InputError("no network has both macs and miou; there is nothing to draw")
     unit, word = _unit(table.macs.to_numpy(float))
     x, y = table.macs.to_numpy(float) / unit, 100 * table.miou.to_numpy(float)
-    chosen = front(x, y)
+    chosen = pareto_front(x, y)
     marks: list[Any] = [Line(x[chosen], y[chosen], SOFT, 1, "dash", name="front")] if len(chosen) > 1 else []
     dynamic = table.get("dynamic", pd.Series(True, index=table.index)).to_numpy(bool)
     words = [f"{name}\n{a:.4g} {word}, mIoU {b:.1f} %" for name, a, b in zip(table.name, x, y, strict=True)]
@@ -157,13 +158,6 @@ def plot_training_budget(metrics: Iterable[Mapping[str, Any]] | Mapping[str, Ite
     highest = max(np.nanmax(mark.y) for mark in marks)
     axes = Axis("step"), Axis(f"average {word}, released", ends=(0, 1.06 * highest))
     return Sheet(((Panel(tuple(marks), "", *axes, 2.0),),))
-
-
-def front(macs: np.ndarray, accuracy: np.ndarray) -> np.ndarray:
-    """Positions of the points that no other beats in one and equals in the other, by MACs: ``(point,)`` intp."""
-    order = np.lexsort((-accuracy, macs))
-    best = np.maximum.accumulate(np.concatenate([[-np.inf], accuracy[order]]))
-    return order[accuracy[order] > best[:-1]]
 
 
 def _unit(macs: np.ndarray) -> tuple[float, str]:

@@ -14,6 +14,7 @@ from routeviz.stats.nearest import (
     overlap,
     route_distances,
 )
+from routeviz.stats.pareto import MARGIN, counts_of, front_verdict, pareto_front
 from routeviz.stats.published import PUBLISHED, Published, published_figures
 from routeviz.stats.rescaled import rescaled_paths, rescaled_routes, rescaled_verdict
 from routeviz.stats.scale import (
@@ -34,6 +35,7 @@ __all__ = [
     "COLLAPSES",
     "FACTORS",
     "FEATURES",
+    "MARGIN",
     "METRICS",
     "PUBLISHED",
     "SCALE_FACTS",
@@ -53,7 +55,9 @@ __all__ = [
     "compare_networks",
     "correlate",
     "correlation_verdict",
+    "counts_of",
     "drift",
+    "front_verdict",
     "image_groups",
     "miou_difference",
     "miou_interval",
@@ -61,6 +65,7 @@ __all__ = [
     "nearest_architecture",
     "neighbour_likeness",
     "overlap",
+    "pareto_front",
     "path_correlation",
     "path_courses",
     "path_events",

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.stats import bootstrap
 
 from routeviz.errors import InputError
+from routeviz.metrics import ClassCounts
 
 RESAMPLES, CONFIDENCE = 9999, 0.95
 GATHERED = 2**22
@@ -34,7 +35,7 @@ class Interval(NamedTuple):
 
 
 def miou_interval(
-    confusions: np.ndarray, *, confidence: float = CONFIDENCE, resamples: int = RESAMPLES, seed: int = 0
+    confusions: np.ndarray | ClassCounts, *, confidence: float = CONFIDENCE, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval:
     """Give the mIoU of a dataset and its interval over images.
 
@@ -43,8 +44,8 @@ def miou_interval(
 
     Parameters
     ----------
-    confusions : ndarray, (image, label, prediction) int
-        As `routeviz.metrics.confusion` gives them, one matrix an image.
+    confusions : ndarray, (image, label, prediction) int, or ClassCounts
+        As `routeviz.metrics.confusion` gives them, one matrix an image; or what of them an IoU needs.
     confidence : float
         Share of the resamples that the interval holds, around their middle.
     resamples : int
@@ -65,8 +66,8 @@ def miou_interval(
 
 
 def miou_difference(
-    confusions: np.ndarray,
-    reference: np.ndarray,
+    confusions: np.ndarray | ClassCounts,
+    reference: np.ndarray | ClassCounts,
     *,
     confidence: float = CONFIDENCE,
     resamples: int = RESAMPLES,
@@ -76,7 +77,7 @@ def miou_difference(
 
     Parameters
     ----------
-    confusions, reference : ndarray, (image, label, prediction) int
+    confusions, reference : ndarray, (image, label, prediction) int, or ClassCounts
         Of the same images in the same order.
     confidence, resamples, seed : float, int, int
         As for `miou_interval`.
@@ -92,23 +93,26 @@ def miou_difference(
         As `miou_interval`, and where the two are not of the same images.
     """
     pair = [_counts(confusions), _counts(reference)]
-    labels = [np.asarray(matrices).sum(axis=2) for matrices in (confusions, reference)]
+    labels = [counts[:, 1] for counts in pair]
     if labels[0].shape != labels[1].shape or (labels[0] != labels[1]).any():
         raise InputError("the two networks were not evaluated on the same images in the same order; evaluate them so")
     return _interval(pair, confidence, resamples, seed)
 
 
-def _counts(confusions: np.ndarray) -> np.ndarray:
+def _counts(confusions: np.ndarray | ClassCounts) -> np.ndarray:
     """Hits, labelled and predicted pixels of each class, ``(image, 3, class)`` float64: all that an IoU is made of."""
-    matrices = np.asarray(confusions)
-    if matrices.ndim != 3 or matrices.shape[1] != matrices.shape[2] or len(matrices) < 2:
-        raise InputError(
-            f"confusion matrices of shape {matrices.shape}; give (image, class, class) of two or more images"
-        )
-    if not matrices.any():
+    if not isinstance(confusions, ClassCounts):
+        matrices = np.asarray(confusions)
+        if matrices.ndim != 3 or matrices.shape[1] != matrices.shape[2] or len(matrices) < 2:
+            raise InputError(
+                f"confusion matrices of shape {matrices.shape}; give (image, class, class) of two or more images"
+            )
+        confusions = ClassCounts.of(matrices)
+    if len(confusions.labelled) < 2:
+        raise InputError(f"counts of {len(confusions.labelled)} images; give those of two or more")
+    if not confusions.labelled.any():
         raise InputError("nothing is labelled in these images; there is no mIoU")
-    hits = np.diagonal(matrices, axis1=1, axis2=2)
-    return np.stack([hits, matrices.sum(axis=2), matrices.sum(axis=1)], axis=1).astype(np.float64)
+    return np.stack([confusions.hits, confusions.labelled, confusions.predicted], axis=1).astype(np.float64)
 
 
 def _miou(counts: np.ndarray) -> np.ndarray:

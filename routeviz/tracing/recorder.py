@@ -15,6 +15,9 @@ from routeviz.metrics import confusion, iou, mean_iou, pixel_accuracy
 from routeviz.network import RoutingNetwork
 from routeviz.tracing.reading import Reading
 
+COUNTED = ("labelled", "hits", "predicted")
+"""What is counted of each class where it is asked for: see `routeviz.metrics.ClassCounts`."""
+
 
 class Recorder:
     """Runs batches through a network and keeps gates and facts until they are collected for a shard.
@@ -27,10 +30,13 @@ class Recorder:
         For its classes.
     forced : ndarray, (path,), optional
         Activations to use instead of the gates'; NaN asks the gate.
+    counts : bool
+        Also record the pixels of each class, as labelled_<class>, hits_<class> and predicted_<class>: from these the
+        IoU of all images together follows, and its intervals.
     """
 
-    def __init__(self, net: RoutingNetwork, dataset: Any, forced: np.ndarray | None) -> None:
-        self._net, self._forced = net, forced
+    def __init__(self, net: RoutingNetwork, dataset: Any, forced: np.ndarray | None, *, counts: bool = False) -> None:
+        self._net, self._forced, self._counts = net, forced, counts
         self._names, self._ignore_index = tuple(dataset.class_names), dataset.ignore_index
         own = net.config.class_names
         self._scored = self._names == own if own else len(self._names) == net.config.num_classes
@@ -75,4 +81,8 @@ class Recorder:
         prediction = logits.max(dim=0).indices.cpu().numpy()
         table = confusion(label, prediction, len(self._names), self._ignore_index)
         of_class = {f"iou_{name}": value for name, value in zip(self._names, iou(table), strict=True)}
-        return {"pixel_accuracy": pixel_accuracy(table), "miou": mean_iou(table)} | of_class
+        scores = {"pixel_accuracy": pixel_accuracy(table), "miou": mean_iou(table)} | of_class
+        if self._counts:
+            for what, pixels in zip(COUNTED, (table.sum(axis=1), np.diagonal(table), table.sum(axis=0)), strict=True):
+                scores |= {f"{what}_{name}": int(n) for name, n in zip(self._names, pixels, strict=True)}
+        return scores

@@ -8,7 +8,6 @@ import pytest
 
 from routeviz import plots
 from routeviz.errors import InputError
-from routeviz.plots.expense import front
 from routeviz.plots.labels import needs_leader, place_labels
 from routeviz.plots.sheet import Bars, Dots, Grid, Line, Panel, Rule, Sheet
 from routeviz.plots.style import RAMP, plain
@@ -92,11 +91,6 @@ def test_macs_are_marked_at_average_maximum_and_minimum(small):
     (dots,) = marks(sheet, Dots)
     assert dots.x.tolist() == [3, 5]
     assert [text for _, text in list(sheet.panels)[1].y.ticks] == ["FCN", "U-Net"]
-
-
-def test_the_front_is_what_no_network_beats():
-    macs, miou = np.array([1.0, 2, 2, 3, 4]), np.array([0.5, 0.4, 0.6, 0.6, 0.7])
-    assert front(macs, miou).tolist() == [0, 2, 4]
 
 
 def test_similarity_is_that_of_the_routes(small):
