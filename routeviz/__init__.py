@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from routeviz.plots import plot_architectures as plot_architectures
     from routeviz.plots import plot_common as plot_common
     from routeviz.plots import plot_embedding as plot_embedding
+    from routeviz.plots import plot_front as plot_front
     from routeviz.plots import plot_macs as plot_macs
     from routeviz.plots import plot_route as plot_route
     from routeviz.plots import plot_route_differences as plot_route_differences
@@ -140,6 +141,7 @@ _ROOMS = {
         "plot_architectures",
         "plot_common",
         "plot_embedding",
+        "plot_front",
         "plot_macs",
         "plot_route",
         "plot_route_differences",

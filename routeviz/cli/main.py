@@ -17,6 +17,7 @@ COMMANDS = {
     "scale": "Ask whether routes follow the scale of what images show, against chance.",
     "drift": "Follow the routes of the same images over all checkpoints of a run.",
     "costs": "Count a checkpoint's MACs, in three conventions side by side.",
+    "front": "Trace mIoU against MACs as a trained network's paths are closed; write any point.",
     "compare": "Set networks side by side: accuracy, MACs, parameters, and what was published.",
     "nearest": "Tell which static architecture each image's route is closest to.",
     "common": "Cut the network that most images share out of a log, and keep it as a checkpoint.",

@@ -90,17 +90,19 @@ class DatasetChoice:
         return open_dataset(self.name, self.root, split=split or self.split, **self.options)
 
 
-def dataset_options(*, split: str = "val") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def dataset_options(*, split: str = "val", required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add ``--dataset``, ``--root``, ``--split`` and ``--option``; the command gets them as ``dataset: DatasetChoice``.
 
     Parameters
     ----------
     split : str
         The split where the command line names none.
+    required : bool
+        Whether ``--dataset`` must be given; without it ``dataset`` is None.
     """
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        @click.option("--dataset", "dataset_name", required=True, metavar="NAME", help=f"One of {DATASET_NAMES}.")
+        @click.option("--dataset", "dataset_name", required=required, metavar="NAME", help=f"One of {DATASET_NAMES}.")
         @click.option(
             "--root",
             "dataset_root",
@@ -118,15 +120,17 @@ def dataset_options(*, split: str = "val") -> Callable[[Callable[..., Any]], Cal
         @wraps(command)
         def with_dataset(
             *args: Any,
-            dataset_name: str,
+            dataset_name: str | None,
             dataset_root: Path | None,
             dataset_split: str,
             dataset_settings: tuple[tuple[str, Any], ...],
             **kwargs: Any,
         ) -> Any:
-            choice = DatasetChoice(
-                name=dataset_name, root=dataset_root, split=dataset_split, options=dict(dataset_settings)
-            )
+            choice = None
+            if dataset_name is not None:
+                choice = DatasetChoice(
+                    name=dataset_name, root=dataset_root, split=dataset_split, options=dict(dataset_settings)
+                )
             return command(*args, dataset=choice, **kwargs)
 
         return with_dataset

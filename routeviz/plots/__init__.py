@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from routeviz.plots.expense import plot_accuracy as plot_accuracy
     from routeviz.plots.expense import plot_macs as plot_macs
     from routeviz.plots.expense import plot_training_budget as plot_training_budget
+    from routeviz.plots.front import plot_front as plot_front
     from routeviz.plots.grouping import scale_groups as scale_groups
     from routeviz.plots.lattices import group_routes as group_routes
     from routeviz.plots.lattices import plot_architectures as plot_architectures
@@ -46,6 +47,7 @@ _HOME = {
     "plot_accuracy": "expense",
     "plot_macs": "expense",
     "plot_training_budget": "expense",
+    "plot_front": "front",
     "plot_embedding": "likeness",
     "plot_similarity": "likeness",
     "route_clusters": "likeness",

@@ -40,10 +40,10 @@ def plot_macs(
     logs, marks = named(logs), dict(marks or {})
     column = f"macs_{convention}"
     macs = {name: log.facts(column)[column].to_numpy(float) for name, log in logs.items()}
-    unit, word = _unit(np.concatenate([*macs.values(), list(marks.values())]))
+    unit, word = unit_of(np.concatenate([*macs.values(), list(marks.values())]))
     macs = {name: values / unit for name, values in macs.items()}
     everything = np.concatenate(list(macs.values()))
-    ends, label = _ends(everything, 0.05), f"{word} per image, {convention}"
+    ends, label = axis_ends(everything, 0.05), f"{word} per image, {convention}"
     panels = []
     for index, (name, values) in enumerate(macs.items()):
         several = f"{plain(name)}: " if len(macs) > 1 else ""
@@ -69,7 +69,7 @@ def plot_macs(
         texts = tuple(f"{n}: {v:.4g} {word}" for n, v in zip(order, x, strict=True))
         dots = Dots(x, y.astype(float), INK, "diamond", size=4.5, texts=texts)
         averages = [mark for panel in panels for mark in panel.marks if isinstance(mark, Rule) and mark.dash == "solid"]
-        across = Axis(label, ends=_ends(np.concatenate([x, [rule.x for rule in averages]]), 0.05))
+        across = Axis(label, ends=axis_ends(np.concatenate([x, [rule.x for rule in averages]]), 0.05))
         down = Axis("", tuple(enumerate(order)), (-0.6, len(order) - 0.4))
         panels.append(Panel((*averages, dots), "static architectures", across, down, 0.6 + 0.13 * len(order)))
     parts = [log.facts("id").assign(log=name, macs=log.facts(column)[column]) for name, log in logs.items()]
@@ -95,7 +95,7 @@ def plot_accuracy(networks: pd.DataFrame, *, convention: str = "conv", title: st
     table = networks.dropna(subset=["macs", "miou"])
     if table.empty:
         raise InputError("no network has both macs and miou; there is nothing to draw")
-    unit, word = _unit(table.macs.to_numpy(float))
+    unit, word = unit_of(table.macs.to_numpy(float))
     x, y = table.macs.to_numpy(float) / unit, 100 * table.miou.to_numpy(float)
     chosen = pareto_front(x, y)
     marks: list[Any] = [Line(x[chosen], y[chosen], SOFT, 1, "dash", name="front")] if len(chosen) > 1 else []
@@ -117,8 +117,8 @@ def plot_accuracy(networks: pd.DataFrame, *, convention: str = "conv", title: st
                 Panel(
                     tuple(marks),
                     title,
-                    Axis(f"average {word}, {convention}", ends=_ends(x)),
-                    Axis("mIoU, %", ends=_ends(y)),
+                    Axis(f"average {word}, {convention}", ends=axis_ends(x)),
+                    Axis("mIoU, %", ends=axis_ends(y)),
                     2.4,
                 ),
             ),
@@ -147,7 +147,7 @@ def plot_training_budget(metrics: Iterable[Mapping[str, Any]] | Mapping[str, Ite
     }
     if not costs:
         raise InputError("no evaluation in these metrics; a run writes one every few steps")
-    unit, word = _unit(np.concatenate([table[:, 1] for table in costs.values()]))
+    unit, word = unit_of(np.concatenate([table[:, 1] for table in costs.values()]))
     marks = []
     for index, (name, table) in enumerate(costs.items()):
         colour, _, symbol = series(index)
@@ -160,7 +160,8 @@ def plot_training_budget(metrics: Iterable[Mapping[str, Any]] | Mapping[str, Ite
     return Sheet(((Panel(tuple(marks), "", *axes, 2.0),),))
 
 
-def _unit(macs: np.ndarray) -> tuple[float, str]:
+def unit_of(macs: np.ndarray) -> tuple[float, str]:
+    """The unit that suits some MACs, and its name."""
     highest = macs.max(initial=0)
     return next(
         ((size, f"{letter}MACs") for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if highest >= size),
@@ -168,7 +169,7 @@ def _unit(macs: np.ndarray) -> tuple[float, str]:
     )
 
 
-def _ends(values: np.ndarray, room: float = 0.12) -> tuple[float, float]:
+def axis_ends(values: np.ndarray, room: float = 0.12) -> tuple[float, float]:
     """Ends of an axis with room beside the outermost points, such as for names."""
     low, high = float(values.min()), float(values.max())
     edge = room * (high - low) or 0.05 * abs(high) or 1.0

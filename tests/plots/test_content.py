@@ -93,6 +93,25 @@ def test_macs_are_marked_at_average_maximum_and_minimum(small):
     assert [text for _, text in list(sheet.panels)[1].y.ticks] == ["FCN", "U-Net"]
 
 
+def test_a_front_fills_what_no_point_beats_and_draws_paired_intervals():
+    table = pd.DataFrame({"name": list("abcde"), "kind": ["trained", "threshold", "threshold", "greedy", "other"]})
+    table = table.assign(miou=[0.5, 0.52, 0.4, 0.45, 0.6], macs_conv=[4e6, 3e6, 2e6, 1e6, 1e6])
+    table = table.assign(difference_low=[0, 0.01, -0.12, -0.06, 0.05], difference_high=[0, 0.03, -0.08, -0.04, 0.15])
+    sheet = plots.plot_front.describe(table)
+    filled = {mark.name: (mark.filled, mark.x.tolist(), mark.y.tolist()) for mark in marks(sheet, Dots)}
+    assert filled["under a threshold"] == (True, [3], [52])  # a is beaten by it, c by d
+    assert filled[""] == (False, [2], [40])
+    assert filled["closed greedily"] == (True, [1], [45])
+    assert filled["as trained"] == (True, [4], [50])
+    assert filled["other networks"] == (True, [1], [60])
+    front, intervals = marks(sheet, Line)
+    assert front.x.tolist() == [1, 3]
+    np.testing.assert_allclose(intervals.y, [51, 53, NAN, 38, 42, NAN, 44, 46, NAN])
+    assert sheet.table().efficient.tolist() == [False, True, False, True, False]
+    with pytest.raises(InputError, match="lacks macs_fvcore"):
+        plots.plot_front.describe(table, convention="fvcore")
+
+
 def test_similarity_is_that_of_the_routes(small):
     table = plots.route_similarity(small)
     routes = [small.route(index) for index in range(3)]

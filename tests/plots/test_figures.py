@@ -29,6 +29,16 @@ def networks(name):
     return pd.DataFrame(table | {"miou": [0.5, 0.501, 0.5, 0.7, 0.6, np.nan], "dynamic": [True] * 3 + [False] * 3})
 
 
+def front(name):
+    """A front whose points crowd at one end, and another network with a name that is markup."""
+    miou = np.array([0.5, 0.501, 0.499, 0.46, 0.3, 0.48])
+    kinds = ["trained", "threshold", "threshold", "greedy", "greedy", "other"]
+    table = pd.DataFrame({"name": ["as-trained", "threshold-0.1", "threshold-0.2", "greedy-01", "greedy-02", name]})
+    macs = [2.27e8, 2.26e8, 2.25e8, 2.1e8, 1.2e8, 2.3e8]
+    table = table.assign(kind=kinds, miou=miou, macs_conv=macs)
+    return table.assign(difference_low=miou - 0.51, difference_high=miou - 0.49)
+
+
 def metrics():
     lines = [{"kind": "step", "step": 5}]
     return lines + [
@@ -54,6 +64,7 @@ FIGURES = {
     "activations": lambda log, name, **k: plots.plot_activations({name: log, "again": log}, **k),
     "macs": lambda log, name, **k: plots.plot_macs(log, marks={name: 1.0e8, "U-Net": 1.1e8, "twin": 1.1e8}, **k),
     "accuracy": lambda log, name, **k: plots.plot_accuracy(networks(name), **k),
+    "front": lambda log, name, **k: plots.plot_front(front(name), **k),
     "similarity": lambda log, name, **k: plots.plot_similarity(log, **k),
     "embedding": lambda log, name, **k: plots.plot_embedding(log, by="scale_class", pictures=lambda _: PIXELS, **k),
     "training_activations": lambda log, name, **k: plots.plot_training_activations({0: log, 1500: log}, **k),
