@@ -14,8 +14,8 @@ import pandas as pd
 from routeviz.errors import InputError
 from routeviz.network import RoutingNetwork, thresholded_network
 from routeviz.network.digest import weights_digest
-from routeviz.routelog.shards import write_atomically
 from routeviz.stats import front_verdict, pareto_front
+from routeviz.writing import whole_file
 
 FRONT_FILE = "front.json"
 POINTS = "points"
@@ -135,7 +135,8 @@ def read_front(folder: Path) -> dict[str, Any] | None:
 
 def write_front(folder: Path, data: Mapping[str, Any]) -> None:
     """Write a front's file, whole or not at all."""
-    write_atomically(folder / FRONT_FILE, (json.dumps(data, indent=1) + "\n").encode())
+    with whole_file(folder / FRONT_FILE) as draft:
+        draft.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
 
 
 def new_front(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def budget_front(
     ------
     InputError
         If a setting cannot be used, or the images have no labels of the network's classes.
-    LogError
+    WriteError, LogError
         If the folder holds a front of other settings, or cannot be written.
     """
     values = sorted({float(value) for value in thresholds})

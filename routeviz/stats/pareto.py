@@ -70,17 +70,19 @@ def front_verdict(points: pd.DataFrame, *, convention: str = "conv", margin: flo
     others, swept = table[table.kind == "other"], table[table.kind != "other"]
     cheaper = swept[swept.saved >= LEAST_SAVED]
     as_good, near = cheaper[cheaper.difference >= 0], cheaper[cheaper.difference_low >= -margin]
-    sentences = []
+    room, sentences = f"{100 * margin:g} point{'s' * (margin != 0.01)}", []
     if len(as_good):
-        sentences.append(f"With no lower mIoU on these images, {_best(as_good)} of the MACs ({convention}).")
+        sentences.append(f"No lower in mIoU on these images: {_best(as_good)} of the MACs ({convention}).")
     if len(near):
-        within = f"Surely within {100 * margin:g} point{'' if margin == MARGIN else 's'} of mIoU (paired 95 % interval)"
-        sentences.append(f"{within}, {_best(near)} of the MACs ({convention}).")
+        within = f"Surely within {room} of mIoU (paired 95 % interval)"
+        sentences.append(f"{within}: {_best(near)} of the MACs ({convention}).")
     else:
         sentences.append(
-            f"It buys nothing that is sure: no point saves {100 * LEAST_SAVED:g} % of the MACs ({convention}) with the "
-            f"whole paired 95 % interval of its mIoU less than {100 * margin:g} points below the network as trained."
+            f"It buys nothing that is sure: no point saves {100 * LEAST_SAVED:g} % of the MACs ({convention}) or more "
+            f"with its mIoU surely (paired 95 % interval) within {room} of that as trained."
         )
+        if len(cheaper):
+            sentences.append(f"The least is lost by {_told(cheaper.loc[cheaper.difference.idxmax()])}.")
     for other in others.to_dict("records"):
         better = swept[(swept[column] <= other[column]) & (swept.miou >= other["miou"])]
         worse = swept[(swept[column] >= other[column]) & (swept.miou <= other["miou"])]
@@ -92,7 +94,10 @@ def front_verdict(points: pd.DataFrame, *, convention: str = "conv", margin: flo
 
 
 def _best(points: pd.DataFrame) -> str:
-    best = points.loc[points.saved.idxmax()]
-    low, high = best.difference_low, best.difference_high
-    interval = f"{100 * best.difference:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}] points"
-    return f"{best['name']} ({interval}) saves {100 * best.saved:.1f} %"
+    return _told(points.loc[points.saved.idxmax()])
+
+
+def _told(point: pd.Series) -> str:
+    low, high = point.difference_low, point.difference_high
+    interval = f"{100 * point.difference:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}] points".replace("-", "−")
+    return f"{point['name']} ({interval}), which saves {100 * point.saved:.1f} %"

@@ -33,20 +33,21 @@ def test_the_cheapest_point_within_the_margin_is_told():
         ("d", "threshold", 0.3, 0.01, 50),
     )
     first, second = front_verdict(table)
-    assert first == "With no lower mIoU on these images, a (+1.0 [-1.0, +3.0] points) saves 5.0 % of the MACs (conv)."
-    assert second.startswith(
-        "Surely within 1 point of mIoU (paired 95 % interval), b (-0.2 [-0.7, +0.3] points) saves 20"
-    )
-    assert "c (-0.1" in front_verdict(table, margin=0.06)[1]
+    words = "No lower in mIoU on these images: a (+1.0 [−1.0, +3.0] points), which saves 5.0 % of the MACs (conv)."
+    assert first == words
+    words = "Surely within 1 point of mIoU (paired 95 % interval): b (−0.2 [−0.7, +0.3] points), which saves 20.0 %"
+    assert second.startswith(words)
+    assert "c (−0.1" in front_verdict(table, margin=0.06)[1]
 
 
 def test_nothing_bought_is_said_plainly():
     table = points(
         ("as-trained", "trained", 0.5, 0, 100), ("a", "threshold", 0.48, 0.005, 60), ("b", "threshold", 0.5, 0, 99.5)
     )
-    (only,) = front_verdict(table)
-    assert only.startswith("It buys nothing that is sure: no point saves 1 %")
-    assert front_verdict(table.iloc[:1]) == [only]
+    nothing, least = front_verdict(table)
+    assert nothing.startswith("It buys nothing that is sure: no point saves 1 %")
+    assert least == "The least is lost by a (−2.0 [−2.5, −1.5] points), which saves 40.0 %."
+    assert front_verdict(table.iloc[:1]) == [nothing]
     with pytest.raises(InputError, match="without macs_fvcore"):
         front_verdict(table, convention="fvcore")
 
@@ -54,9 +55,9 @@ def test_nothing_bought_is_said_plainly():
 def test_other_networks_are_no_part_of_it_but_are_compared_with():
     swept = [("as-trained", "trained", 0.5, 0, 100), ("a", "threshold", 0.4, 0.001, 60)]
     better = front_verdict(points(*swept, ("trained less", "other", 0.45, 0.01, 55)))
-    assert better[1:] == ["trained less beats 1 of these 2 points in both."]
+    assert better[2:] == ["trained less beats 1 of these 2 points in both."]
     worse = front_verdict(points(*swept, ("small", "other", 0.3, 0.01, 70)))
-    assert worse[1:] == ["a beats small in both."]
+    assert worse[2:] == ["a beats small in both."]
 
 
 def test_counts_of_a_log_are_those_of_the_confusion_matrices():
