@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "questions.md"
 CHECKPOINT = "data/checkpoints/scenes/checkpoints/step-006000.safetensors"
 LOG = "data/logs/scenes"
+CAMVID_LOG = "data/logs/camvid-budget-0.1"
 SCENES = "--dataset scenes --option length=24"
 PRINT_ROWS = "import routeviz as rv; print(rv.load_log('log').images[['id', 'miou', 'macs_conv']].head(4))"
 PRINT_DIGESTS = "import routeviz as rv; print(rv.load_log('one').digest, rv.load_log('eight').digest, sep='\\n')"
@@ -119,6 +120,33 @@ QUESTIONS = (
         "and runs all the same. Each image decides alone, whatever else is in its batch.",
         (f"routeviz stats {LOG} | sed -n '/^What runs/,/^$/p; /^Cells/,/^$/p'",),
         "**Inspect** draws each of these states with a mark of its own.",
+    ),
+    Question(
+        "What do MACs say of the time that it takes?",
+        "Part of it. Each cell's operation and gate, and each path, is timed by itself on this machine, in rounds, "
+        "beside a whole forward pass. MACs explain most of what differs between parts, but every part takes some time "
+        "whatever its MACs, and sums, indexing and Python take as much again. The figures are those of the machine "
+        "that made this page.",
+        (f"routeviz costs {CHECKPOINT} --image-size 128x256 --measure | sed -n '/^Time/,$p'",),
+        "**Inspect** measures the cell or path that is clicked.",
+    ),
+    Question(
+        "What do cells cost that only zeros were sent to?",
+        "Such *starved* cells run on their biases alone. A log tells what they cost, with the cells that only they "
+        "feed; with its checkpoint and images, `--starved` also tells what becomes of logits and mIoU without them. In "
+        "the bundled run on scenes no cell is starved, in that on CamVid some are.",
+        (f"routeviz costs {LOG} | tail -n 1", f"routeviz costs {CAMVID_LOG}"),
+        "**Inspect** says of a cell in how many images it is image-blind, and what that costs.",
+    ),
+    Question(
+        "Can a trained network be made cheaper without training it again?",
+        "Its budget front says how far: paths are closed under a threshold, or greedily, and mIoU is measured on all "
+        "images each time. Any point is a checkpoint. This small front says it plainly where it buys nothing.",
+        (
+            f"routeviz front {CHECKPOINT} {SCENES} --thresholds 0.1,0.2,0.3 --rounds 2 --rank-images 4 --out front",
+            f"routeviz front {CHECKPOINT} --out front --write greedy-01 --to smaller.safetensors | tail -n 1",
+        ),
+        "**Checkpoints**, part *Budget front*, draws a front that is there, or starts one.",
     ),
     Question(
         "Do batched and single runs agree?",

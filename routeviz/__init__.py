@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from routeviz.costs import cost_table as cost_table
     from routeviz.costs import expected_macs as expected_macs
     from routeviz.costs import macs as macs
+    from routeviz.costs import measure_times as measure_times
     from routeviz.costs import parameters as parameters
     from routeviz.counterfactual import ForcedRoute as ForcedRoute
     from routeviz.counterfactual import Front as Front
     from routeviz.counterfactual import budget_front as budget_front
     from routeviz.counterfactual import load_front as load_front
     from routeviz.counterfactual import rerun as rerun
+    from routeviz.counterfactual import without_starved as without_starved
     from routeviz.datasets import DATASETS as DATASETS
     from routeviz.datasets import Sample as Sample
     from routeviz.datasets import open_dataset as open_dataset
@@ -98,6 +100,7 @@ if TYPE_CHECKING:
     from routeviz.stats import compare_networks as compare_networks
     from routeviz.stats import correlate as correlate
     from routeviz.stats import drift as drift
+    from routeviz.stats import fit_times as fit_times
     from routeviz.stats import image_groups as image_groups
     from routeviz.stats import mutual_information as mutual_information
     from routeviz.stats import nearest_architecture as nearest_architecture
@@ -118,8 +121,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _ROOMS = {
-    "costs": ("CONVENTIONS", "CostTable", "cost_table", "expected_macs", "macs", "parameters"),
-    "counterfactual": ("ForcedRoute", "Front", "budget_front", "load_front", "rerun"),
+    "costs": ("CONVENTIONS", "CostTable", "cost_table", "expected_macs", "macs", "measure_times", "parameters"),
+    "counterfactual": ("ForcedRoute", "Front", "budget_front", "load_front", "rerun", "without_starved"),
     "datasets": ("DATASETS", "Sample", "open_dataset"),
     "errors": ("CheckpointError", "CostError", "DatasetError", "InputError", "LogError", "RoutevizError"),
     "gated": (),
@@ -189,6 +192,7 @@ _ROOMS = {
         "compare_networks",
         "correlate",
         "drift",
+        "fit_times",
         "image_groups",
         "mutual_information",
         "nearest_architecture",

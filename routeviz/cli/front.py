@@ -58,7 +58,7 @@ def _numbers(ctx: click.Context, param: click.Parameter, value: str | None) -> t
 @click.option(
     "--share",
     type=click.FloatRange(0, 1, min_open=True),
-    default=0.04,
+    default=0.01,
     show_default=True,
     help="Of the MACs (conv) as trained, what a round is to save.",
 )

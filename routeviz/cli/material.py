@@ -67,7 +67,7 @@ def gather_material(
     for run in runs:
         read_config(run)
     steps = checkpoint_paths(runs[0]) if runs else {}
-    dataset, notes = _dataset(log, root)
+    dataset, notes = log_dataset(log, root)
     pictures, resize = None, (log.source.get("settings") or {}).get("resize")
     if dataset is not None:
         found = _checkpoint(log, checkpoint, list(steps.values()))
@@ -86,7 +86,7 @@ def gather_material(
     ), notes
 
 
-def _dataset(log: RouteLog, root: Path | None) -> tuple[Any, list[str]]:
+def log_dataset(log: RouteLog, root: Path | None) -> tuple[Any, list[str]]:
     """The log's dataset, where its pictures are at hand; and what is to be said of that."""
     from routeviz.datasets import open_dataset
 

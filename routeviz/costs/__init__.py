@@ -3,8 +3,17 @@
 from routeviz.costs.expected import BudgetWeights, budget_weights, expected_macs
 from routeviz.costs.operators import CONVENTION_NOTES, CONVENTIONS
 from routeviz.costs.parameters import parameters
-from routeviz.costs.routes import PARTS, asked_cells, image_blind_macs, macs, macs_by_part
+from routeviz.costs.routes import (
+    PARTS,
+    asked_cells,
+    executed_parts,
+    image_blind_macs,
+    macs,
+    macs_by_part,
+    starved_macs,
+)
 from routeviz.costs.table import CostTable, cost_table
+from routeviz.costs.timing import TimeTable, measure_times
 
 __all__ = [
     "CONVENTIONS",
@@ -12,12 +21,16 @@ __all__ = [
     "PARTS",
     "BudgetWeights",
     "CostTable",
+    "TimeTable",
     "asked_cells",
     "budget_weights",
     "cost_table",
+    "executed_parts",
     "expected_macs",
     "image_blind_macs",
     "macs",
     "macs_by_part",
+    "measure_times",
     "parameters",
+    "starved_macs",
 ]

@@ -80,6 +80,45 @@ def macs_by_part(
     return pd.DataFrame(dict(zip(PARTS, counts, strict=True)))
 
 
+def executed_parts(
+    net: nn.Module,
+    gates: np.ndarray,
+    *,
+    with_gates: bool | np.ndarray = True,
+    run_starved: bool = True,
+    image_blind: bool = False,
+) -> np.ndarray:
+    """Tell which parts of a network run on each route, whatever a convention charges.
+
+    Parameters
+    ----------
+    net : RoutingNetwork
+    gates : ndarray, (image, path) float
+    with_gates, run_starved
+        As of `macs`.
+    image_blind : bool
+        Only those of cells whose input holds nothing of the image; see `image_blind_macs`.
+
+    Returns
+    -------
+    ndarray, (image, part) bool
+        The parts are the rows of `CostTable.frame`.
+    """
+    space, gates = net.space, checked(net.space, gates)
+    asked = np.broadcast_to(np.asarray(with_gates, dtype=bool), (len(gates), space.n_cells))
+    result = np.empty((len(gates), 2 + 2 * space.n_cells + space.n_paths + int(space.exits.sum())), dtype=bool)
+
+    def tell(rows: slice, some: np.ndarray) -> None:
+        found = flow(space, some, zeros=run_starved)
+        executed = _executed(space, found, asked[rows], everything=False, run_starved=run_starved)
+        if image_blind:
+            _keep_of_cells(executed, space, found.image_blind)
+        result[rows] = executed.T
+
+    in_blocks(gates, tell)
+    return result
+
+
 def image_blind_macs(
     net: nn.Module,
     gates: np.ndarray,
@@ -97,7 +136,26 @@ def image_blind_macs(
     -------
     ndarray, (image,) int64
     """
-    return _count(net, gates, image_size, convention, with_gates, image_blind=True)[0]
+    return _count(net, gates, image_size, convention, with_gates, kept="image_blind")[0]
+
+
+def starved_macs(
+    net: nn.Module,
+    gates: np.ndarray,
+    image_size: Sequence[int] | np.ndarray,
+    *,
+    convention: str = "conv",
+    with_gates: bool | np.ndarray = True,
+) -> np.ndarray:
+    """Count what routes spend in starved cells: those that run although only zeros were sent to them.
+
+    Parameters are those of `macs`; of `image_blind_macs`, which adds the cells that only they feed, this is a part.
+
+    Returns
+    -------
+    ndarray, (image,) int64
+    """
+    return _count(net, gates, image_size, convention, with_gates, kept="starved")[0]
 
 
 def asked_cells(space: RoutingSpace, forced: np.ndarray) -> np.ndarray:
@@ -126,7 +184,7 @@ def _count(
     with_gates: bool | np.ndarray,
     *,
     by_part: bool = False,
-    image_blind: bool = False,
+    kept: str = "",
     run_starved: bool = True,
 ) -> np.ndarray:
     """MACs ``(part or 1, image)`` int64."""
@@ -149,8 +207,8 @@ def _count(
         used = unbuilt[executed[unbuilt].any(axis=1)]
         if len(used):
             raise CostError(f"a route uses {_name(space, used[0])}, which this static network has not built; shut it")
-        if image_blind:
-            _keep_image_blind(executed, space, found)
+        if kept:
+            _keep_of_cells(executed, space, getattr(found, kept))
         # einsum and not @: it multiplies int64 by bool as they are, exactly and without a copy.
         for part, features in enumerate(parts):
             if len(tables) == 1:
@@ -218,13 +276,12 @@ def _executed(
     return executed
 
 
-def _keep_image_blind(executed: np.ndarray, space: RoutingSpace, found: Flow) -> None:
-    """Clear all features but those of cells whose input holds nothing of the image."""
-    cells = found.image_blind
-    blind = np.concatenate([cells, cells, cells[space.source]])
+def _keep_of_cells(executed: np.ndarray, space: RoutingSpace, cells: np.ndarray) -> None:
+    """Clear all features but those of chosen cells, ``(cell, image)`` bool."""
+    of_cells = np.concatenate([cells, cells, cells[space.source]])
     executed[0] = False
-    executed[1 : 1 + len(blind)] &= blind
-    executed[1 + len(blind) :] = False
+    executed[1 : 1 + len(of_cells)] &= of_cells
+    executed[1 + len(of_cells) :] = False
 
 
 def _unbuilt(net: nn.Module) -> np.ndarray:

@@ -127,7 +127,7 @@ def cost_table(
 
 def _build(net: nn.Module, image_size: tuple[int, int], *, progress: bool) -> list[CostTable]:
     """The tables of all conventions, from one count of each module."""
-    counted = _count(_modules(net, image_size), progress=progress)
+    counted = _count(part_modules(net, image_size), progress=progress)
     tables = []
     for convention in CONVENTIONS:
         columns = {}
@@ -144,7 +144,7 @@ def _build(net: nn.Module, image_size: tuple[int, int], *, progress: bool) -> li
     return tables
 
 
-def _modules(net: nn.Module, image_size: tuple[int, int]) -> dict[str, list[tuple[nn.Module | None, Shape]]]:
+def part_modules(net: nn.Module, image_size: tuple[int, int]) -> dict[str, list[tuple[nn.Module | None, Shape]]]:
     """Every part's modules and the shapes of their inputs; None for a module that a static network has not built."""
     space, cells, (height, width) = net.space, list(net.cells), image_size
     sizes = net.cell_sizes(image_size).tolist()

@@ -4,6 +4,19 @@ from routeviz.counterfactual.forced import ForcedRoute
 from routeviz.counterfactual.front import Front, load_front
 from routeviz.counterfactual.kept import KeptPass
 from routeviz.counterfactual.rerun import Original, Outcome, Rerun, rerun
+from routeviz.counterfactual.starvation import Starvation, without_starved
 from routeviz.counterfactual.sweep import budget_front
 
-__all__ = ["ForcedRoute", "Front", "KeptPass", "Original", "Outcome", "Rerun", "budget_front", "load_front", "rerun"]
+__all__ = [
+    "ForcedRoute",
+    "Front",
+    "KeptPass",
+    "Original",
+    "Outcome",
+    "Rerun",
+    "Starvation",
+    "budget_front",
+    "load_front",
+    "rerun",
+    "without_starved",
+]

@@ -25,7 +25,7 @@ from routeviz.tracing.source import source_of
 from routeviz.tracing.trace import record
 
 THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.8)
-ROUNDS, SHARE, RANKED = 12, 0.04, 16
+ROUNDS, SHARE, RANKED = 12, 0.01, 16
 RESAMPLES = 1999
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _OWN = (UNSWEPT, "threshold-", "greedy-")

@@ -81,6 +81,11 @@ class Flow(NamedTuple):
         return self.kinds[:, 0]
 
     @property
+    def starved(self) -> np.ndarray:
+        """Cells to which only zeros were sent, ``(cell, image)`` bool."""
+        return self.kinds[:, 0] & ~self.kinds[:, 1]
+
+    @property
     def image_blind(self) -> np.ndarray:
         """Reached cells whose input holds nothing of the image, ``(cell, image)`` bool."""
         return self.kinds[:, 0] & ~self.kinds[:, 2]

@@ -29,6 +29,7 @@ from routeviz.stats.scale import (
     route_measures,
 )
 from routeviz.stats.summary import Figure, summary
+from routeviz.stats.timing import TimeFit, fit_times
 from routeviz.stats.usage import cell_usage, path_usage, path_usage_by_layer, route_counts
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "Overlap",
     "Prediction",
     "Published",
+    "TimeFit",
     "architecture_counts",
     "cell_usage",
     "collapses",
@@ -57,6 +59,7 @@ __all__ = [
     "correlation_verdict",
     "counts_of",
     "drift",
+    "fit_times",
     "front_verdict",
     "image_groups",
     "miou_difference",

@@ -1,0 +1,143 @@
+"""What starved cells are good for: the same images with them and without."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn.functional import interpolate, kl_div
+
+from routeviz.costs import CONVENTIONS, macs
+from routeviz.errors import DatasetError, InputError
+from routeviz.metrics import ClassCounts, confusion
+from routeviz.network import NetworkOutput, RoutingNetwork
+from routeviz.progress import Bar
+from routeviz.space import cell_states
+from routeviz.stats import Interval, miou_difference
+from routeviz.tracing.reading import Reader, Reading
+
+SAME = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Starvation:
+    """Images segmented as the network runs, and with starved cells left unreached.
+
+    Attributes
+    ----------
+    images : DataFrame
+        One row an image: ``id``; ``starved`` and ``image_blind``, number of cells; ``kl``, Kullback-Leibler divergence
+        of the class probabilities without from those with, in nats, mean over pixels; ``changed``, share of pixels
+        whose class changes; ``gates``, number of activations of cells that run in both that differ; ``macs_conv``,
+        ``macs_fvcore`` and ``macs_released``, and the same ``_without``; ``seconds`` and ``seconds_without``, of the
+        forward passes.
+    before, after : ClassCounts, or None
+        With starved cells, and without; None without labels.
+    """
+
+    images: pd.DataFrame
+    before: ClassCounts | None
+    after: ClassCounts | None
+
+    @property
+    def difference(self) -> Interval | None:
+        """mIoU without starved cells less that with them, and its paired interval over images."""
+        return None if self.before is None or len(self.images) < 2 else miou_difference(self.after, self.before)
+
+
+@torch.inference_mode()
+def without_starved(
+    net: RoutingNetwork, dataset: Any, *, resize: tuple[int, int] | None = None, progress: bool = False
+) -> Starvation:
+    """Run a dataset's images as the network takes them, and with starved cells left unreached.
+
+    Parameters
+    ----------
+    net : RoutingNetwork
+        In eval mode.
+    dataset : dataset
+        As of `routeviz.trace`; images that cannot be read are left out.
+    resize : (height, width), optional
+    progress : bool
+
+    Returns
+    -------
+    Starvation
+
+    Raises
+    ------
+    InputError
+        If the network is in training mode.
+    DatasetError
+        If no image can be read.
+    """
+    if net.training:
+        raise InputError("cells are left out at inference only; call net.eval() first")
+    reader, n_classes = Reader(dataset, resize), net.config.num_classes
+    scored = len(dataset.class_names) == n_classes
+    rows, tables = [], []
+    for index in Bar(range(len(dataset)), desc="without starved cells", unit="image", delay=2, disable=not progress):
+        reading = reader[index]
+        if not isinstance(reading, Reading):
+            continue
+        row, predictions = _compared(net, reading, first=bool(rows), odd=len(rows) % 2 == 1)
+        rows.append(row)
+        if reading.label is not None and scored:
+            tables.append([confusion(reading.label, one, n_classes, dataset.ignore_index) for one in predictions])
+    if not rows:
+        raise DatasetError("no image could be read; give a dataset that holds some")
+    before, after = None, None
+    if len(tables) == len(rows):
+        before, after = (ClassCounts.of(np.array(side)) for side in zip(*tables, strict=True))
+    return Starvation(pd.DataFrame(rows), before, after)
+
+
+def _compared(
+    net: RoutingNetwork, reading: Reading, *, first: bool, odd: bool
+) -> tuple[dict[str, Any], list[np.ndarray]]:
+    """One image both ways: what differs, and the class of each pixel at the label's size."""
+    x = net.preprocess(reading.image)[None].to(next(net.parameters()).device)
+    if not first:
+        net(x)  # what is set up on the first pass is no cost of an image
+    sides: dict[bool, tuple[NetworkOutput, float]] = {}
+    for run_starved in (False, True) if odd else (True, False):
+        sides[run_starved] = _timed(net, x, run_starved)
+    (with_them, seconds), (without, seconds_without) = sides[True], sides[False]
+    log_p, log_q = with_them.logits.log_softmax(dim=1), without.logits.log_softmax(dim=1)
+    kl = kl_div(log_q, log_p, reduction="none", log_target=True).sum(dim=1).double().mean().clamp(min=0)
+    classes = [output.logits.max(dim=1).indices for output in (with_them, without)]
+    gates, other = (output.gates.cpu().numpy() for output in (with_them, without))
+    states, size = cell_states(net.space, gates), reading.image.shape[:2]
+    row = {
+        "id": reading.facts["id"],
+        "starved": int(states.starved.sum()),
+        "image_blind": int(states.image_blind.sum()),
+        "kl": float(kl),
+        "changed": float((classes[0] != classes[1]).double().mean()),
+        "gates": int((np.abs(gates - other) > SAME).sum()),
+    }
+    for convention in CONVENTIONS:
+        row[f"macs_{convention}"] = int(macs(net, gates, size, convention=convention)[0])
+        row[f"macs_{convention}_without"] = int(macs(net, other, size, convention=convention, run_starved=False)[0])
+    row |= {"seconds": seconds, "seconds_without": seconds_without}
+    shape = size if reading.label is None else reading.label.shape
+    return row, [_classes(output, shape) for output in (with_them, without)]
+
+
+def _timed(net: RoutingNetwork, x: torch.Tensor, run_starved: bool) -> tuple[NetworkOutput, float]:
+    began = time.perf_counter()
+    output = net(x, run_starved=run_starved)
+    if x.is_cuda:
+        torch.cuda.synchronize(x.device)
+    return output, time.perf_counter() - began
+
+
+def _classes(output: NetworkOutput, shape: tuple[int, int]) -> np.ndarray:
+    logits = output.logits
+    if tuple(logits.shape[-2:]) != tuple(shape):
+        logits = interpolate(logits, size=shape, mode="bilinear", align_corners=False)
+    return logits[0].max(dim=0).indices.cpu().numpy()
