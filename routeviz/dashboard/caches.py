@@ -29,8 +29,8 @@ from routeviz.routelog import RouteLog, load_log
 from routeviz.space import RoutingSpace, architectures
 
 if TYPE_CHECKING:
-    from routeviz.costs import CostTable
-    from routeviz.counterfactual import ForcedRoute, Original, Rerun
+    from routeviz.costs import CostTable, TimeTable
+    from routeviz.counterfactual import ForcedRoute, Front, Original, Rerun
     from routeviz.network import RoutingNetwork
 
 Key = tuple[Any, ...]
@@ -248,6 +248,24 @@ def training_run(folder: str, stamp: Key) -> runs.Run:
 def routes_along(image: Key, how: running.How, _checkpoints: Sequence[Path], _image: np.ndarray) -> runs.Routes:
     """Routes of one image along a training; ``image`` names the checkpoints, the dataset and the position."""
     return runs.routes(_checkpoints, _image, how)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def front(folder: str, stamp: Key) -> Front:
+    """A budget front; raises InputError where it cannot be read."""
+    from routeviz.counterfactual import load_front
+
+    return load_front(folder)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Measuring the time of every cell and path")
+def times(config: str, image_size: tuple[int, int], seconds: float) -> TimeTable:
+    """Times of the parts of a network of a configuration (JSON) on this machine; weights make no difference to them."""
+    from routeviz.costs import measure_times
+    from routeviz.network import NetworkConfig, RoutingNetwork
+
+    net = RoutingNetwork(NetworkConfig.from_dict(json.loads(config))).eval()
+    return measure_times(net, image_size, rounds=20, seconds=seconds)
 
 
 def key_of(path: Path, stamp: Key) -> Key:

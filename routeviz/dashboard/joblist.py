@@ -16,8 +16,8 @@ from routeviz.jobs import Job, Progress, delete, list_jobs, new_folder, start, s
 
 POLL_S = 1.0
 LISTED = 12
-TRACE, TRAIN = "trace", "train"
-RUNS = "Training runs"
+TRACE, TRAIN, SWEEP = "trace", "train", "front"
+RUNS, FRONTS = "Training runs", "Budget front"
 BADGES = {
     "running": ("blue", "play_circle"),
     "finished": ("green", "check_circle"),
@@ -56,7 +56,7 @@ def _listed(settings: Settings, busy: bool) -> None:
     latest = {job.result: job.id for job in reversed(jobs)}
     for job in jobs[:LISTED]:
         with st.container(border=True, key=f"job_{job.id}"):
-            unfinished = job.kind == TRAIN and job.state != "finished" and latest[job.result] == job.id
+            unfinished = job.kind in (TRAIN, SWEEP) and job.state != "finished" and latest[job.result] == job.id
             _one(settings, job, results.get(job.result), resumable=unfinished)
     if len(jobs) > LISTED:
         st.caption(f"{len(jobs) - LISTED} older ones are in {plain(settings.jobs)}.")
@@ -94,6 +94,10 @@ def _buttons(settings: Settings, job: Job, item: Item | None, resumable: bool) -
         wanted = {state.PART: RUNS, state.RUN: item.name}
         look = {"icon": ":material/show_chart:", "type": "tertiary"}
         st.button("Show the run", key=f"open_{job.id}", on_click=state.want, args=(wanted,), **look)
+    if item is not None and item.kind == "front":
+        wanted = {state.PART: FRONTS, state.FRONT: item.name}
+        look = {"icon": ":material/show_chart:", "type": "tertiary"}
+        st.button("Show the front", key=f"open_{job.id}", on_click=state.want, args=(wanted,), **look)
     if job.running:
         st.button("Stop", key=f"stop_{job.id}", icon=":material/stop:", on_click=stop, args=(job,))
         return
@@ -111,11 +115,12 @@ def _buttons(settings: Settings, job: Job, item: Item | None, resumable: bool) -
 
 
 def _resume(settings: Settings, job: Job) -> None:
-    begun = (job.result / RUN_FILES[0]).exists()
-    # A training that ended before it had written down what it was told is told it again.
+    begun = job.kind == TRAIN and (job.result / RUN_FILES[0]).exists()
+    # A training that ended before it had written down what it was told is told it again; a front goes on with that.
     command = ("train", "--resume", "--out", str(job.result)) if begun else job.command
     try:
-        start(new_folder(settings.jobs, f"{TRAIN} resumed"), command, title=job.title, kind=TRAIN, result=job.result)
+        folder = new_folder(settings.jobs, f"{job.kind} resumed")
+        start(folder, command, title=job.title, kind=job.kind, result=job.result)
     except RoutevizError as error:
         st.session_state[_SAID] = str(error)
 

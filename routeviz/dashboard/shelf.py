@@ -11,16 +11,17 @@ from pathlib import Path
 
 LOG_FILE = "log.json"
 RUN_FILES = ("config.json", "metrics.jsonl")
+FRONT_FILE = "front.json"
 CHECKPOINT_SUFFIXES = (".safetensors", ".pth", ".pt")
 RESUME_FILE = "state.pt"
 DEPTH = 6
 
-KINDS = ("log", "checkpoint", "run")
+KINDS = ("log", "checkpoint", "run", "front")
 
 
 @dataclass(frozen=True)
 class Item:
-    """One log, checkpoint or run: its kind (one of ``KINDS``), where it lies, and a name unique among its kind."""
+    """What is on the shelf: its kind (one of ``KINDS``), where it lies, and a name unique among its kind."""
 
     kind: str
     path: Path
@@ -29,7 +30,7 @@ class Item:
     @property
     def stamp(self) -> tuple[tuple[str, int, int], ...]:
         """Name, time of change and size of its files: what a cache must know to notice that it was written anew."""
-        files = [self.path / LOG_FILE] if self.kind == "log" else [self.path]
+        files = [self.path / {"log": LOG_FILE, "front": FRONT_FILE}.get(self.kind, "")]
         facts = [(file, file.stat()) for file in files if file.exists()]
         return tuple((file.name, fact.st_mtime_ns, fact.st_size) for file, fact in facts)
 
@@ -76,6 +77,9 @@ def _search(top: Path) -> Iterator[tuple[str, Path]]:
         if LOG_FILE in files and _is_whole(here / LOG_FILE):
             folders.clear()
             yield "log", here
+        if FRONT_FILE in files:
+            folders.clear()  # the logs of its points are its own
+            yield "front", here
         if all(file in files for file in RUN_FILES):
             yield "run", here
         yield from (("checkpoint", here / name) for name in sorted(files) if _is_checkpoint(name))

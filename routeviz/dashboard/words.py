@@ -7,6 +7,11 @@ import re
 
 WORDS = {
     "training run": "The folder that a training leaves: its settings, what was measured along it, and its checkpoints.",
+    "front": (
+        "mIoU and MACs of one trained network as more and more of its paths are closed: under a threshold, a path "
+        "shuts for the images that open it no further; greedily, it shuts for all images. No weight changes. A point is "
+        "efficient where no other beats it."
+    ),
     "job": (
         "Long work as a process of its own: it goes on when this page is closed and when the dashboard ends. Jobs and "
         "their results are seen by all who open this dashboard; what was uploaded for one is used for it alone."

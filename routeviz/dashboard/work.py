@@ -1,4 +1,4 @@
-"""What a job is told on the screen: a checkpoint and images to run it on, or a training."""
+"""What a job is told on the screen: a checkpoint and images to run it on, a training, or a front."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import streamlit as st
 from routeviz.dashboard import state, uploads
 from routeviz.dashboard.chooser import GATES, OWN_SUFFIX, SPLITS
 from routeviz.dashboard.collection import PROCEDURAL, dataset_names
-from routeviz.dashboard.joblist import TRACE, TRAIN
+from routeviz.dashboard.joblist import SWEEP, TRACE, TRAIN
 from routeviz.dashboard.settings import Settings
 from routeviz.dashboard.shelf import CHECKPOINT_SUFFIXES, Item
 from routeviz.dashboard.words import WORDS
@@ -167,6 +167,38 @@ def show_train(settings: Settings) -> None:
         what = f"L = {layers}, C = {width}" if dynamic else fixed
         title = f"Training on {name}: {steps:,} steps, {what}{budget}"
         start(folder, ["train", *_flags(options)], title=title, kind=TRAIN, result=run)
+
+
+def show_front(settings: Settings, shelf: list[Item]) -> None:
+    """Choose a checkpoint and labelled images, and start the job that traces their budget front."""
+    left, right = st.columns(2, gap="large")
+    with left:
+        checkpoint, handed_in, gate = choose_checkpoint(shelf)
+        size = st.text_input(
+            "Bring images to a size",
+            value=_trained_size(checkpoint),
+            placeholder="as they are",
+            key=f"front_resize_{checkpoint}",
+            help=f"{SIZE} A checkpoint works best at the size that it was trained on.",
+        )
+    with right:
+        labelled = [name for name in dataset_names(settings) if name in DATASETS and name != UNLABELLED]
+        name = st.selectbox("Dataset", labelled, index=len(labelled) - 1, key="front_dataset")
+        split = st.selectbox("Split", SPLITS, key="front_split", index=SPLITS.index("val"))
+        options = {"dataset": name, "root": settings.roots.get(name), "split": split}
+        if name == PROCEDURAL:
+            options["option"] = f"length={st.number_input('Scenes', 2, 5000, 24, key='front_length')}"
+        options["rounds"] = str(st.number_input("Greedy rounds", 0, 100, 8, key="front_rounds", help=WORDS["front"]))
+    file = checkpoint or handed_in
+    if st.button(
+        "Trace the front", type="primary", icon=":material/play_arrow:", disabled=file is None, key="front_go"
+    ):
+        with _job_folder(settings, f"{SWEEP} {Path(file.name).stem}") as folder:
+            if checkpoint is None:
+                (checkpoint,) = uploads.keep(folder, [handed_in])
+            flags = _flags({**options, **gate, "resize": _size(size), "out": folder / "front"})
+            title = f"Budget front of {file.name} on {name}, {split}"
+            start(folder, ["front", str(checkpoint), *flags], title=title, kind=SWEEP, result=folder / "front")
 
 
 def allowed(text: str, settings: Settings) -> Path:

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from routeviz.dashboard import caches, curves, exports, joblist, running, runs, state, work
+from routeviz.dashboard import caches, curves, exports, fronts, joblist, running, runs, state, work
 from routeviz.dashboard.chooser import CONVENTIONS
 from routeviz.dashboard.collection import dataset_names
-from routeviz.dashboard.joblist import RUNS
+from routeviz.dashboard.joblist import FRONTS, RUNS
 from routeviz.dashboard.player import player
 from routeviz.dashboard.settings import Settings
 from routeviz.dashboard.shelf import Item
@@ -217,7 +217,7 @@ state.take_wanted()
 st.space("xxsmall")  # a control without a label would begin below the navigation
 part = st.segmented_control(
     "Part",
-    [RUNS, USE, TRAIN],
+    [RUNS, USE, TRAIN, FRONTS],
     default=RUNS,
     key=state.PART,
     bind=state.BOUND,
@@ -229,8 +229,10 @@ try:
         show_runs(settings_now, shelf_now)
     elif part == USE:
         work.show_trace(settings_now, shelf_now)
-    else:
+    elif part == TRAIN:
         work.show_train(settings_now)
+    else:
+        fronts.show(settings_now, shelf_now)
 except RoutevizError as error:
     st.error(plain(error), icon=":material/error:")
 state.settled()
