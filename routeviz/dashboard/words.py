@@ -9,7 +9,7 @@ WORDS = {
     "training run": "The folder that a training leaves: its settings, what was measured along it, and its checkpoints.",
     "front": (
         "mIoU and MACs of one trained network as more and more of its paths are closed: under a threshold, a path "
-        "shuts for the images that open it no further; greedily, it shuts for all images. No weight changes. A point is "
+        "shuts for the images that open it no further; greedily, it shuts for all. No weight changes. A point is "
         "efficient where no other beats it."
     ),
     "job": (
