@@ -124,6 +124,9 @@ def _pictures(log: RouteLog, dataset: Any, checkpoint: Path | None) -> Pictures:
     from routeviz.plots.networks import segment
 
     rows = {id_: row for row, id_ in enumerate(dataset.ids)}
+    if "image" in log.columns:  # rows are tokens, which say which image they are of
+        known = log.facts("id", "image")
+        rows |= {id_: rows[image] for id_, image in zip(known["id"], known["image"], strict=True) if image in rows}
     made_by, settings = log.source.get("network") or {}, log.source.get("settings") or {}
     forced = settings.get("route")
 

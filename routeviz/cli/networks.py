@@ -177,6 +177,10 @@ def _of_log(folder: Path, name: str) -> Named:
 def log_network(log: RouteLog) -> RoutingNetwork:
     """A network of a log's settings, with random weights: enough to count; raises InputError where it has none."""
     settings = log.source.get("network")
+    if model := log.source.get("model"):
+        raise InputError(
+            f"the log was recorded from a {model}, which this command cannot build: it takes logs of routing networks"
+        )
     if not settings:
         raise InputError("the log does not say which network it is of; trace it again: routeviz trace")
     return RoutingNetwork(NetworkConfig.from_dict(settings)).eval()

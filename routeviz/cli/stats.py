@@ -30,6 +30,8 @@ def command(log: Path, as_json: bool) -> None:
     from tqdm import tqdm
 
     from routeviz.routelog import load_log
+    from routeviz.space import kind_of
+    from routeviz.space.layout import row_words
     from routeviz.stats import cell_usage, path_usage, path_usage_by_layer, summary
 
     routes = load_log(log)
@@ -49,11 +51,15 @@ def command(log: Path, as_json: bool) -> None:
     for topic, about in groupby(figures, key=lambda figure: figure.topic):
         rows = [(f.name, _value(f), f.unit.removeprefix("share").strip(", "), f.definition) for f in about]
         click.echo(columns([(topic, "value", "unit", "definition"), *rows], "<><<", wrap_last=True) + "\n")
-    click.echo("Cells: % of images for which the operation runs (layers across, scales down)\n")
+    kind, lattice = kind_of(routes.space), routes.space.kind == "lattice"
+    words = {scale: f"s{scale}" if lattice else word for scale, word in row_words(routes.space).items()}
+    across = "layers across, scales down" if lattice else f"{kind.column}s across"
+    column = "L" if lattice else f"{kind.column} "
+    click.echo(f"Cells: % of images for which the operation runs ({across})\n")
     cells = cells.pivot(index="scale", columns="layer", values="open")
-    click.echo(_percentages(cells, [f"s{scale}" for scale in cells.index]))
+    click.echo(_percentages(cells, [words[scale] for scale in cells.index], column))
     click.echo("\nPaths: % of images for which the path is open\n")
-    click.echo(_percentages(paths, [f"s{scale} {move}" for scale, move in paths.index]))
+    click.echo(_percentages(paths, [f"{words[scale]} {move}".strip() for scale, move in paths.index], column))
 
 
 def _origin(log: RouteLog) -> str:
@@ -76,10 +82,10 @@ def _value(figure: Figure) -> str:
     return f"{figure.value:,}" if isinstance(figure.value, int) else f"{figure.value:,.3f}"
 
 
-def _percentages(table: pd.DataFrame, labels: list[str]) -> str:
+def _percentages(table: pd.DataFrame, labels: list[str], column: str) -> str:
     """Shares by row and layer as whole percentages; only a share of 0 shows as 0, and of 1 as 100."""
     rows = [[_percentage(share) for share in row] for row in table.to_numpy()]
-    return grid(labels, [f"L{layer}" for layer in table.columns], rows)
+    return grid(labels, [f"{column}{layer}" for layer in table.columns], rows)
 
 
 def _percentage(share: float) -> str:

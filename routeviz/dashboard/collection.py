@@ -79,7 +79,15 @@ class Collection:
         """Position in the dataset of the image in a row of `facts`; None where the dataset does not have it."""
         if self.dataset is None:
             return None
-        return caches.positions(self.dataset_key, self.dataset).get(self.facts["id"].iat[row])
+        positions = caches.positions(self.dataset_key, self.dataset)
+        # A token's row names the image that it is of.
+        names = [self.facts[column].iat[row] for column in ("id", "image") if column in self.facts]
+        return next((positions[name] for name in names if name in positions), None)
+
+    @property
+    def recorded(self) -> str:
+        """What the model is called that the log was recorded from; empty where a routing network was traced."""
+        return str((self.log.source if self.log is not None else {}).get("model") or "")
 
     def run(self, row: int) -> running.Pass | None:
         """Route and segmentation of an image, computed now; None where the picture or the checkpoint is not at hand."""
@@ -144,6 +152,10 @@ def of_log(item: Item, shelf: Sequence[Item], settings: Settings) -> Collection:
     data, made_by = source.get("dataset") or {}, source.get("checkpoint") or {}
     dataset, dataset_key, no_pictures = _pictures(data, settings)
     checkpoint, no_network = None, "The log names no checkpoint, so there is no segmentation."
+    if model := source.get("model"):
+        no_network = (
+            f"This log was recorded from a {model}, which only its own program runs: nothing is run again here."
+        )
     if made_by.get("sha256"):
         candidates = [other for other in shelf if other.kind == "checkpoint"] + checkpoints_of(item)
         checkpoint = caches.checkpoint_like(made_by["sha256"], made_by.get("file", ""), candidates)

@@ -13,10 +13,12 @@ from routeviz.dashboard.collection import Collection
 from routeviz.dashboard.components import Figure
 from routeviz.dashboard.words import UNKNOWN, WORDS, percent, plain, short
 from routeviz.errors import RoutevizError
+from routeviz.routelog import PartCosts
 from routeviz.space import INPUTS, STATES, Route, RoutingSpace
 
 if TYPE_CHECKING:
     from routeviz.costs import CostTable
+    from routeviz.routelog import PartCosts
 
 
 def choose(space: RoutingSpace) -> str | None:
@@ -28,7 +30,8 @@ def choose(space: RoutingSpace) -> str | None:
         "Cell or path",
         names,
         index=None,
-        placeholder="Click a cell or path in the lattice, or search here: L3 s1, L3 s1 up",
+        placeholder=f"Click a cell or path in the drawing, or search here: {space.cell_names[-1]}, "
+        f"{space.path_names[-1]}",
         key=state.SELECTED,
         bind=state.BOUND,
         label_visibility="collapsed",
@@ -97,10 +100,14 @@ def show_cell(
 
 
 def cost_metric(
-    collection: Collection, facts: Mapping[str, Any], convention: str, pick: Callable[[CostTable], float]
+    collection: Collection, facts: Mapping[str, Any], convention: str, pick: Callable[[CostTable | PartCosts], float]
 ) -> None:
     """MACs of a part of the network for this image's size, where the configuration is known."""
     label = f"MACs ({convention})"
+    known = collection.log.costs if collection.log is not None else None
+    if known is not None and known.convention == convention:
+        st.metric(label, short(float(pick(known))), help=f"What it costs where it is computed. {WORDS['MACs']}")
+        return
     if not collection.network_config or "height" not in facts:
         st.metric(label, UNKNOWN, help="The log does not say how the network is built, or how large the image is.")
         return

@@ -131,7 +131,8 @@ def move_order(space: RoutingSpace) -> list[str]:
 def _grid(space: RoutingSpace) -> Layout:
     """Layers across, scales down; paths straight, but for those that would lie on others or run through cells."""
     pitch = int(np.clip(round(820 / (space.layers + 1)), *PITCH_RANGE))
-    width = LEFT + space.layers * pitch + RIGHT + 24
+    word = 0 if space.kind == "lattice" else 40  # what a low box leads to stands beside it
+    width = LEFT + space.layers * pitch + RIGHT + 24 + word
     bottom = TOP + (space.scales - 1) * ROW
 
     def place(layer: int, scale: int) -> tuple[int, int]:
@@ -140,7 +141,8 @@ def _grid(space: RoutingSpace) -> Layout:
     spots = [place(*spot) for spot in zip(space.cells.layer, space.cells.scale, strict=True)]
     ends = [place(*spot) for spot in zip(space.paths.target_layer, space.paths.target_scale, strict=True)]
     exits = [end for end, leaves in zip(ends, space.exits, strict=True) if leaves]
-    left, right = min((x for x, _ in exits), default=width - RIGHT), max((x for x, _ in exits), default=width - RIGHT)
+    edge = width - word - RIGHT
+    left, right = min((x for x, _ in exits), default=edge), max((x for x, _ in exits), default=edge)
     high, low = min((y for _, y in exits), default=TOP), max((y for _, y in exits), default=bottom)
     bends, paths = _bends(space), []
     for index, end in enumerate(ends):

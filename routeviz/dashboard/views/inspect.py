@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from routeviz.dashboard import caches, components, detail, exports, pictures, state
@@ -20,6 +21,7 @@ from routeviz.space import Route
 
 LATTICE = "inspect_lattice"
 SAME = 1e-3
+OWN_FACTS = 4
 
 
 @st.fragment
@@ -41,9 +43,12 @@ def image_view(collection: Collection, convention: str) -> None:
     with right:
         show_classes(collection, facts)
         exports.offer(lambda: describe(collection, row, route), key="inspect", name=f"Route of {facts['id']}")
-    given, computed = left.columns([2, 1])
+    given, computed = left.columns([1, 2] if collection.recorded else [2, 1])
     with given:
         shape = show_given(collection, row, facts)
+    if collection.recorded:
+        computed.caption(plain(collection.no_network))
+        return
     # Last, so that nothing waits for it.
     with computed:
         show_segmentation(collection, row, shape)
@@ -109,18 +114,28 @@ def cell_notes(collection: Collection) -> dict[str, list[str]]:
 def numbers(collection: Collection, facts: Mapping[str, Any], route: Route, convention: str) -> None:
     """MACs beside those of the log, and what is known of the image and its route."""
     table, states = collection.facts, route.cell_states
-    places = iter(st.columns([1.3, 1, 1, 1, 1.6]))
+    shown = own_facts(table) if collection.recorded else ("mIoU", "pixel accuracy")
+    places = iter(st.columns([1.3, *[1] * len(shown), 1, 1.6]))
     column = f"macs_{convention}"
     with next(places).container(gap=None):
         st.metric(f"MACs ({convention})", short(facts.get(column)), help=WORDS["MACs"])
         if column in table:
             values = table[column]
             st.caption(f"average {short(values.mean())}, {short(values.min())} to {short(values.max())}")
-    for column, words in (("miou", "mIoU"), ("pixel_accuracy", "pixel accuracy")):
-        with next(places).container(gap=None):
-            st.metric(words, percent(facts.get(column)), help=WORDS[words])
-            if column in table:
-                st.caption(f"average {percent(table[column].mean())}")
+    if collection.recorded:
+        for column in own_facts(table):
+            with next(places).container(gap=None):
+                value = facts[column]
+                number = isinstance(value, float) or pd.api.types.is_numeric_dtype(table[column])
+                st.metric(column, f"{value:.3g}" if number else plain(value))
+                if number:
+                    st.caption(f"average {table[column].mean():.4g}")
+    else:
+        for column, words in (("miou", "mIoU"), ("pixel_accuracy", "pixel accuracy")):
+            with next(places).container(gap=None):
+                st.metric(words, percent(facts.get(column)), help=WORDS[words])
+                if column in table:
+                    st.caption(f"average {percent(table[column].mean())}")
     with next(places).container(gap=None):
         st.metric("open paths", f"{route.open.sum()}", help=WORDS["path"])
         st.caption(f"of {route.space.n_paths}")
@@ -133,6 +148,12 @@ def numbers(collection: Collection, facts: Mapping[str, Any], route: Route, conv
             help=f"{WORDS['cell']} Closed: {WORDS['closed']} Unreached: {WORDS['unreached']}",
         )
         st.caption(f"{blind} of those reached are image-blind", help=WORDS["image-blind"])
+
+
+def own_facts(table: pd.DataFrame) -> list[str]:
+    """The first facts that whoever recorded a log gave its images."""
+    named = [name for name in table if name not in ("id", "image") and not name.startswith("macs_")]
+    return named[:OWN_FACTS]
 
 
 def show_classes(collection: Collection, facts: Mapping[str, Any]) -> None:
@@ -170,7 +191,8 @@ def show_given(collection: Collection, row: int, facts: Mapping[str, Any]) -> st
         else:
             table = pictures.palette(len(collection.class_names), collection.class_colors)
             label = label._replace(src=pictures.chart(pictures.coloured(sample.label, table)), sharp=True)
-    components.figures([image._replace(shape=shape), label._replace(shape=shape)], key="inspect_given")
+    shown = [image._replace(shape=shape)] + ([] if collection.recorded else [label._replace(shape=shape)])
+    components.figures(shown, key="inspect_given")
     return shape
 
 

@@ -1,0 +1,50 @@
+"""Logs recorded from networks of other kinds, on the views that show them and on those that cannot."""
+
+import pytest
+
+import routeviz as rv
+from routeviz.bundled import bundled_data
+from routeviz.dashboard import state
+from routeviz.gated import NETWORKS
+
+FOLDER = bundled_data("gated")
+
+
+def address(name):
+    return {state.SOURCE: f"gated/{name}/log (log)"}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_of_another_kind_is_inspected_with_its_own_facts(open_app, name):
+    log = rv.load_log(FOLDER / name / "log")
+    app = open_app(FOLDER, **address(name), **{state.SELECTED: log.space.path_names[0]})
+    shown = {item.label: item.value for item in app.metric}
+    first = log.images.iloc[0]
+    assert shown["digit"] == first["digit"]
+    assert shown["correct"] == str(first["correct"])
+    assert "mIoU" not in shown
+    macs = [item.value for item in app.metric if item.label == "MACs (conv)"]
+    assert len(macs) == 2  # of the path that is chosen, and of the image
+    drawings = [item for item in app.get("bidi_component") if item.proto.component_name == "routeviz_lattice"]
+    assert len(drawings) == 1
+
+
+@pytest.mark.parametrize(
+    ("view", "said"), [("what_if", "only its own program runs"), ("architectures", "lattice of 4")]
+)
+def test_what_needs_the_routing_network_says_so(open_app, view, said):
+    app = open_app(FOLDER, **address("convnet-aig"))
+    app.switch_page(f"routeviz/dashboard/views/{view}.py").run()
+    assert not app.exception
+    assert any(said in item.value for item in app.info)
+
+
+@pytest.mark.parametrize("name", ["msdnet", "moe"])
+def test_its_population_is_filtered_by_the_names_of_its_paths(open_app, name):
+    log = rv.load_log(FOLDER / name / "log")
+    path = log.space.path_names[-1]
+    app = open_app(FOLDER, **address(name), **{state.FILTER: [f"{path} open"]})
+    app.switch_page("routeviz/dashboard/views/population.py").run()
+    assert not app.exception
+    n = int((log.gates[:, -1] > 1e-4).sum())
+    assert any(f"**{n:,}** of" in item.value for item in app.markdown)
