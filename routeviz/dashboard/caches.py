@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 Key = tuple[Any, ...]
 
+MOST_COUNTED = 20_000
+"""Images of a log on which the cost of single cells is averaged."""
+
 OBJECT_FACTS = ("count", "median_area", "share_small", "share_medium", "share_large")
 
 
@@ -259,13 +262,33 @@ def front(folder: str, stamp: Key) -> Front:
 
 
 @st.cache_resource(max_entries=4, show_spinner="Measuring the time of every cell and path")
-def times(config: str, image_size: tuple[int, int], seconds: float) -> TimeTable:
-    """Times of the parts of a network of a configuration (JSON) on this machine; weights make no difference to them."""
+def times(config: str, image_size: tuple[int, int], seconds: float) -> tuple[TimeTable, float]:
+    """Times of the parts of a network of a configuration (JSON) on this machine, and the R² that MACs (conv) explain.
+
+    Weights make no difference to them.
+    """
     from routeviz.costs import measure_times
+    from routeviz.network import NetworkConfig, RoutingNetwork
+    from routeviz.stats import fit_times
+
+    net = RoutingNetwork(NetworkConfig.from_dict(json.loads(config))).eval()
+    table = measure_times(net, image_size, rounds=20, seconds=seconds)
+    return table, fit_times(table.parts).r2
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def parts_run(digest: str, config: str, image_size: tuple[int, int], convention: str, _log: RouteLog) -> pd.DataFrame:
+    """MACs that an image of a log spends on each part of its network: ``macs``, and ``blind`` of it; means."""
+    from routeviz.costs import cost_table, executed_parts
     from routeviz.network import NetworkConfig, RoutingNetwork
 
     net = RoutingNetwork(NetworkConfig.from_dict(json.loads(config))).eval()
-    return measure_times(net, image_size, rounds=20, seconds=seconds)
+    rows = np.unique(np.linspace(0, len(_log) - 1, min(MOST_COUNTED, len(_log))).astype(int))
+    gates, frame = _log.gates[rows], cost_table(net, image_size, convention).frame()
+    asked = net.config.fixed_gates is None
+    run = executed_parts(net, gates, with_gates=asked).mean(axis=0)
+    blind = executed_parts(net, gates, with_gates=asked, image_blind=True).mean(axis=0)
+    return frame.assign(blind=blind * frame.macs, macs=run * frame.macs)
 
 
 def key_of(path: Path, stamp: Key) -> Key:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from routeviz.costs import CostTable
     from routeviz.routelog import PartCosts
 
+MEASURED_S = 4.0
+"""Seconds after which measuring ends, but not before each part was measured three times."""
+
 
 def choose(space: RoutingSpace) -> str | None:
     """Offer all cells and paths; the short name of the chosen one."""
@@ -69,6 +72,8 @@ def show_path(collection: Collection, facts: Mapping[str, Any], route: Route, pa
             st.caption(f"{words}.")
     with middle:
         cost_metric(collection, facts, convention, lambda table: table.path[path])
+        st.caption("runs for this image" if route.open[path] else "does not run for this image")
+        show_time(collection, facts, {"path": path})
 
 
 def show_cell(
@@ -95,6 +100,12 @@ def show_cell(
             st.caption(f"over this log: {shares}; image-blind {percent(usage['image_blind'])}")
     with middle:
         cost_metric(collection, facts, convention, lambda table: table.operation[cell] + table.gate[cell])
+        runs = {"open": "operation and gate run", "closed": "its gate alone runs", "unreached": "nothing of it runs"}
+        st.caption(f"{runs[state_of]} for this image")
+    with right:
+        if log is not None:
+            log_share(collection, facts, convention, cell)
+        show_time(collection, facts, {"operation": cell, "gate": cell})
     if collection.checkpoint is not None and state_of == "open":
         show_features(collection, row, cell)
 
@@ -117,6 +128,52 @@ def cost_metric(
         st.caption(plain(error))
         return
     st.metric(label, short(float(pick(table))), help=f"What it costs where it is computed. {WORDS['MACs']}")
+
+
+def show_time(collection: Collection, facts: Mapping[str, Any], parts: Mapping[str, int]) -> None:
+    """Measured time of parts of the network, by kind and place among their kind, once it is asked for."""
+    if not collection.network_config or "height" not in facts:
+        return
+    asked = st.toggle("Measure the time", key=state.TIMED, bind=state.BOUND, help=WORDS["time"])
+    if not asked:
+        return
+    try:
+        times, r2 = caches.times(collection.network_config, (int(facts["height"]), int(facts["width"])), MEASURED_S)
+    except RoutevizError as error:
+        st.caption(plain(error))
+        return
+    table = times.parts
+    rows = [table.index[table.part == kind][place] for kind, place in parts.items()]
+    found = table.loc[rows, ["seconds", "low", "high"]].sum(min_count=1)
+    if np.isnan(found.seconds):
+        st.caption("This static network has not built it.")
+        return
+    all_parts = f"{percent(found.seconds / table.seconds.sum())} of all parts together"
+    st.caption(
+        f"**{1e6 * found.seconds:,.0f} µs** here, median of {times.rounds} rounds, quartiles {1e6 * found.low:,.0f} to "
+        f"{1e6 * found.high:,.0f}: {all_parts}. "
+        f"MACs (conv) explain {percent(r2)} of how the time of parts differs (R²)."
+    )
+
+
+def log_share(collection: Collection, facts: Mapping[str, Any], convention: str, cell: int) -> None:
+    """What the images of the log spend on a cell and its paths, and how much of that while it is image-blind."""
+    if not collection.network_config or "height" not in facts:
+        return
+    size = int(facts["height"]), int(facts["width"])
+    try:
+        table = caches.parts_run(collection.log.digest, collection.network_config, size, convention, collection.log)
+    except RoutevizError as error:
+        st.caption(plain(error))
+        return
+    space = collection.space
+    of_cell = np.zeros(len(table), bool)
+    for kind in ("operation", "gate"):
+        of_cell[table.index[table.part == kind][cell]] = True
+    of_cell[table.index[table.part == "path"][space.paths_from(cell)]] = True
+    own, blind = table.macs[of_cell].sum(), table.blind[of_cell].sum()
+    words = f"with its paths {percent(own / table.macs.sum())} of this log's MACs"
+    st.caption(f"{words}, {percent(blind / own)} of them image-blind" if blind else words)
 
 
 def show_features(collection: Collection, row: int, cell: int) -> None:

@@ -49,6 +49,11 @@ WORDS = {
     ),
     "mIoU": "Mean, over the classes present in the label, of intersection over union between label and segmentation.",
     "pixel accuracy": "Share of the labelled pixels whose class is right.",
+    "time": (
+        "Each cell's operation and gate, and each path, run by themselves on random features of this image's size, on "
+        "the machine of the dashboard, in rounds that run every part once; weights make no difference. MACs say only "
+        "part of it: every part takes some time whatever its MACs."
+    ),
     "forced": (
         "Paths and cells whose activation is set by hand, from 0 (shut) to 1. All other gates are asked again, so "
         "paths further on may change too. A cell that is shut on all its paths is closed: it passes its input on."

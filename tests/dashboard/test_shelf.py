@@ -76,3 +76,16 @@ def test_a_file_written_anew_has_another_stamp(tree):
     before = next(item.stamp for item in find([tree]) if item.path == path)
     path.write_text("more")
     assert next(item.stamp for item in find([tree]) if item.path == path) != before
+
+
+def test_a_front_is_one_thing_and_its_points_are_its_own(tree):
+    front = tree / "front"
+    (front / "points" / "as-trained").mkdir(parents=True)
+    (front / "points" / "as-trained" / "log.json").write_text(json.dumps({"shards": []}))
+    (front / "front.json").write_text("{}")
+    added = set(names(find([tree]))) - {("log", "runs/logs/broken"), ("log", "runs/logs/whole")}
+    assert {entry for entry in added if "front" in entry[1]} == {("front", "runs/front")}
+    (item,) = [item for item in find([tree]) if item.kind == "front"]
+    before = item.stamp
+    (front / "front.json").write_text("{ }")
+    assert item.stamp != before
