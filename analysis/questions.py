@@ -125,8 +125,8 @@ QUESTIONS = (
         "What do MACs say of the time that it takes?",
         "Part of it. Each cell's operation and gate, and each path, is timed by itself on this machine, in rounds, "
         "beside a whole forward pass. MACs explain much of what differs between parts, but every part takes some time "
-        "whatever its MACs, and sums, indexing and Python take about as much again. The figures are those of the machine "
-        "that made this page.",
+        "whatever its MACs, and sums, indexing and Python take about as much again. The figures are those of the "
+        "machine that made this page.",
         (f"routeviz costs {CHECKPOINT} --image-size 128x256 --measure | sed -n '/^Time/,$p'",),
         "**Inspect** measures the cell or path that is clicked.",
     ),
@@ -141,7 +141,8 @@ QUESTIONS = (
     Question(
         "Can a trained network be made cheaper without training it again?",
         "Its budget front says how far: paths are closed under a threshold, or greedily, and mIoU is measured on all "
-        "images each time. Any point is a checkpoint. What it buys is said in words, plainly where that is nothing; here it is little.",
+        "images each time. Any point is a checkpoint. What it buys is said in words, plainly where that is nothing; "
+        "here it is little.",
         (
             f"routeviz front {CHECKPOINT} {SCENES} --thresholds 0.1,0.2,0.3 --rounds 2 --rank-images 4 --out front",
             f"routeviz front {CHECKPOINT} --out front --write greedy-01 --to smaller.safetensors | tail -n 1",
