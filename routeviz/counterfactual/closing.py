@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, kl_div
 
-from routeviz.costs import CONVENTIONS, macs
+from routeviz.costs import CONVENTIONS, asked_cells, macs
 from routeviz.errors import InputError
 from routeviz.metrics import confusion
 from routeviz.network import NetworkOutput, RoutingNetwork
+from routeviz.network.forcing import RouteLike, forced_gates
 from routeviz.network.inbox import Passage
 from routeviz.space import OPEN_THRESHOLD
 
@@ -36,22 +37,29 @@ class Closings:
         Share of pixels whose class changes.
     macs : dict of str to ndarray, (1 + path,) int64
         MACs by convention, of the original first. The gate of a closed path is asked all the same.
-    labelled, hits, predicted : ndarray, (class,) and twice (1 + path, class) int64, or None
-        Pixels labelled with a class, those of them predicted right, and labelled pixels predicted as it.
+    confusion : ndarray, (class, class) int64, or None
+        Label against prediction of the original; None without a label.
+    hits, predicted : ndarray, (1 + path, class) int64, or None
+        Pixels labelled with a class and predicted right, and labelled pixels predicted as it.
     """
 
     gates: np.ndarray
     kl: np.ndarray
     changed: np.ndarray
     macs: dict[str, np.ndarray]
-    labelled: np.ndarray | None = None
+    confusion: np.ndarray | None = None
     hits: np.ndarray | None = None
     predicted: np.ndarray | None = None
 
 
 @torch.inference_mode()
 def run_closed(
-    net: RoutingNetwork, image: Tensor, *, together: int = TOGETHER, max_bytes: int = MAX_BYTES
+    net: RoutingNetwork,
+    image: Tensor,
+    *,
+    route: RouteLike | None = None,
+    together: int = TOGETHER,
+    max_bytes: int = MAX_BYTES,
 ) -> Iterator[tuple[np.ndarray, NetworkOutput]]:
     """Run an image with each of its open paths closed in turn.
 
@@ -65,6 +73,8 @@ def run_closed(
         In eval mode.
     image : Tensor, (3, H, W) float32
         As the network takes it.
+    route : RouteLike, optional
+        What is forced on the original already, and stays so in the alternatives; see `RoutingNetwork.forward`.
     together : int
         Most alternatives that run at a time.
     max_bytes : int
@@ -84,7 +94,7 @@ def run_closed(
     passage = net.start(image[None])
     for layer in range(space.layers + 1):
         before, sent = passage.fork(), {}
-        net.advance(passage, until=layer + 1, opened=sent.__setitem__)
+        net.advance(passage, route, until=layer + 1, opened=sent.__setitem__)
         cells = [cell for cell in np.flatnonzero(layers == layer).tolist() if before.boxes[cell].reached.any()]
         inputs = {cell: before.boxes[cell].features(torch.zeros(1, dtype=torch.long)) for cell in cells}
         for cell in np.flatnonzero(layers == layer):
@@ -95,7 +105,7 @@ def run_closed(
         for start in range(0, len(paths), together):
             chosen = paths[start : start + together]
             alternatives = _without(net, chosen, before, passage.gates[0], inputs, sent)
-            net.advance(alternatives)
+            net.advance(alternatives, route)
             yield chosen, net.finish(alternatives)
 
 
@@ -105,6 +115,7 @@ def close_each(
     *,
     label: np.ndarray | None = None,
     ignore_index: int | None = None,
+    route: RouteLike | None = None,
     **options: int,
 ) -> Closings:
     """Measure what closing each path alone does to an image's segmentation, and to its MACs.
@@ -119,6 +130,8 @@ def close_each(
         At its own size, to which logits are resized (bilinear).
     ignore_index : int, optional
         Label value that is no class.
+    route : RouteLike, optional
+        As of `run_closed`.
     **options
         ``together`` and ``max_bytes``, as of `run_closed`.
 
@@ -130,13 +143,13 @@ def close_each(
     size = tuple(image.shape[-2:])
     kl, changed = np.zeros(n_paths), np.zeros(n_paths)
     with torch.inference_mode():
-        original = net(image[None])
+        original = net(image[None], route=route)
         gates = original.gates[0].cpu().numpy()
         all_gates = np.repeat(gates[None], 1 + n_paths, axis=0)
         log_p, predictions = original.logits.log_softmax(dim=1), original.logits.max(dim=1).indices
         table = None if label is None else _confusion(original.logits, label, n_classes, ignore_index)
         tables = None if table is None else np.repeat(table, 1 + n_paths, axis=0)
-        for paths, output in run_closed(net, image, **options):
+        for paths, output in run_closed(net, image, route=route, **options):
             logits = output.logits
             pixels = kl_div(logits.log_softmax(dim=1), log_p, reduction="none", log_target=True).sum(dim=1)
             kl[paths] = pixels.double().mean(dim=(1, 2)).clamp(min=0).cpu()
@@ -144,11 +157,13 @@ def close_each(
             all_gates[1 + paths] = output.gates.cpu()
             if tables is not None:
                 tables[1 + paths] = _confusion(logits, label, n_classes, ignore_index)
-    counts = {convention: macs(net, all_gates, size, convention=convention) for convention in CONVENTIONS}
+    forced = None if route is None else forced_gates(route, net.space, 1, None)[0].numpy()
+    asked = True if forced is None else asked_cells(net.space, forced)
+    counts = {name: macs(net, all_gates, size, convention=name, with_gates=asked) for name in CONVENTIONS}
     if tables is None:
         return Closings(gates, kl, changed, counts)
     hits = np.diagonal(tables, axis1=1, axis2=2)
-    return Closings(gates, kl, changed, counts, tables[0].sum(axis=1), hits, tables.sum(axis=1))
+    return Closings(gates, kl, changed, counts, tables[0], hits, tables.sum(axis=1))
 
 
 def _without(

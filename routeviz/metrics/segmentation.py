@@ -88,6 +88,27 @@ def mean_iou(confusion: np.ndarray) -> float:
     return float(values[present].mean()) if present.any() else float("nan")
 
 
+def mean_iou_of(hits: np.ndarray, labelled: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Mean IoU of any number of segmentations at once, from the counts that an IoU is made of.
+
+    Parameters
+    ----------
+    hits, labelled, predicted : ndarray, (..., class) int or float
+        Pixels of each class that are predicted right, that are labelled with it, and labelled pixels predicted as it:
+        diagonal, row and column sums of a confusion matrix. Counts of several images may be added.
+
+    Returns
+    -------
+    ndarray, (...) float64
+        Over the classes that are labelled, as `mean_iou` of each matrix; NaN where nothing is labelled.
+    """
+    hits, labelled, predicted = np.broadcast_arrays(hits, labelled, predicted)
+    present = labelled > 0
+    values = np.divide(hits, labelled + predicted - hits, out=np.zeros(hits.shape), where=present)
+    n_present = present.sum(axis=-1)
+    return np.divide(values.sum(axis=-1), n_present, out=np.full(n_present.shape, np.nan), where=n_present > 0)
+
+
 def pixel_accuracy(confusion: np.ndarray) -> float:
     """Share of the labelled pixels that are predicted right; NaN where nothing is labelled."""
     labelled = confusion.sum()
@@ -116,7 +137,4 @@ class ClassCounts:
     @property
     def miou(self) -> float:
         """Mean IoU of all images together, over the classes that are labelled; NaN where nothing is."""
-        labelled, hits, predicted = (part.sum(axis=0) for part in (self.labelled, self.hits, self.predicted))
-        present = labelled > 0
-        values = hits[present] / (labelled + predicted - hits)[present]
-        return float(values.mean()) if present.any() else float("nan")
+        return float(mean_iou_of(*(part.sum(axis=0) for part in (self.hits, self.labelled, self.predicted))))

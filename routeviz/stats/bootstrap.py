@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import bootstrap
 
 from routeviz.errors import InputError
-from routeviz.metrics import ClassCounts
+from routeviz.metrics import ClassCounts, mean_iou_of
 
 RESAMPLES, CONFIDENCE = 9999, 0.95
 GATHERED = 2**22
@@ -115,21 +115,13 @@ def _counts(confusions: np.ndarray | ClassCounts) -> np.ndarray:
     return np.stack([confusions.hits, confusions.labelled, confusions.predicted], axis=1).astype(np.float64)
 
 
-def _miou(counts: np.ndarray) -> np.ndarray:
-    """mIoU of sums of counts: ``(..., 3, class) -> (...)``; NaN where nothing is labelled."""
-    hits, labelled, predicted = np.moveaxis(counts, -2, 0)
-    union, present = labelled + predicted - hits, labelled > 0
-    values = np.divide(hits, union, out=np.zeros_like(hits), where=present)
-    n_present = present.sum(axis=-1)
-    return np.divide(values.sum(axis=-1), n_present, out=np.full(n_present.shape, np.nan), where=n_present > 0)
-
-
 def _interval(networks: list[np.ndarray], confidence: float, resamples: int, seed: int) -> Interval:
     """Interval of the first network's mIoU, less the second's if there is one."""
     n_images = len(networks[0])
 
     def figure(drawn: np.ndarray, axis: int = -1) -> np.ndarray:
-        first, *second = (_miou(counts[drawn].sum(axis=drawn.ndim - 1)) for counts in networks)
+        sums = (np.moveaxis(counts[drawn].sum(axis=drawn.ndim - 1), -2, 0) for counts in networks)
+        first, *second = (mean_iou_of(*counts) for counts in sums)
         return first - second[0] if second else first
 
     batch = max(1, GATHERED // networks[0].size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -36,30 +37,53 @@ class Recorder:
     """
 
     def __init__(self, net: RoutingNetwork, dataset: Any, forced: np.ndarray | None, *, counts: bool = False) -> None:
-        self._net, self._forced, self._counts = net, forced, counts
-        self._names, self._ignore_index = tuple(dataset.class_names), dataset.ignore_index
+        self.net, self.forced, self._counts = net, forced, counts
+        self.names, self.ignore_index = tuple(dataset.class_names), dataset.ignore_index
         own = net.config.class_names
-        self._scored = self._names == own if own else len(self._names) == net.config.num_classes
-        self._device = next(net.parameters()).device
+        self._scored = self.names == own if own else len(self.names) == net.config.num_classes
         self._asked = True if forced is None else asked_cells(net.space, forced)
         self._rows: dict[int, tuple[np.ndarray, dict[str, Any], dict[str, Any]]] = {}
 
     @torch.inference_mode()
     def record(self, batch: list[Reading]) -> None:
         """Segment images of one size; raises NonFiniteError naming the image where numbers are none any more."""
-        images = torch.stack([self._net.preprocess(reading.image) for reading in batch]).to(self._device)
+        device = next(self.net.parameters()).device
+        images = torch.stack([self.net.preprocess(reading.image) for reading in batch]).to(device)
+        labels = [reading.label if self._scored else None for reading in batch]
         try:
-            output = self._net(images, route=self._forced)
+            found = list(self.measure(images, labels))
         except NonFiniteError as error:
             raise NonFiniteError(f"{batch[error.image].facts['id']}: {error}", image=error.image) from error
-        for reading, gates, logits in zip(batch, output.gates.cpu().numpy(), output.logits, strict=True):
-            scored = reading.label is not None and self._scored
-            scores = self._scores(reading.label, logits) if scored else {}
-            self._rows[reading.index] = gates, reading.facts, scores | reading.objects
+        for reading, (gates, table, measured) in zip(batch, found, strict=True):
+            scores = {} if table is None else self._scores(table)
+            self._rows[reading.index] = gates, reading.facts, scores | measured | reading.objects
+
+    def measure(
+        self, images: torch.Tensor, labels: list[np.ndarray | None]
+    ) -> Iterator[tuple[np.ndarray, np.ndarray | None, dict[str, Any]]]:
+        """Measure images of one size; other work than tracing measures something else.
+
+        Parameters
+        ----------
+        images : Tensor, (N, 3, H, W) float32
+            As the network takes them.
+        labels : list of ndarray, (H', W') int, or None
+            None where there is none that the segmentation can be compared with.
+
+        Yields
+        ------
+        gates : ndarray, (path,) float32
+        confusion : ndarray, (class, class) int64, or None
+        measured : dict
+            Further columns of the log.
+        """
+        output = self.net(images, route=self.forced)
+        for gates, logits, label in zip(output.gates.cpu().numpy(), output.logits, labels, strict=True):
+            yield gates, None if label is None else self._confusion(label, logits), {}
 
     def collect(self) -> tuple[np.ndarray, pd.DataFrame]:
         """Give gates ``(image, path)`` and facts of all images since the last time, in dataset order."""
-        space = self._net.space
+        space = self.net.space
         rows = [self._rows[index] for index in sorted(self._rows)]
         self._rows = {}
         if not rows:
@@ -68,21 +92,23 @@ class Recorder:
         facts = pd.DataFrame([row[1] for row in rows])
         sizes = facts[["height", "width"]].to_numpy()
         counts = {
-            f"macs_{convention}": macs(self._net, gates, sizes, convention=convention, with_gates=self._asked)
+            f"macs_{convention}": macs(self.net, gates, sizes, convention=convention, with_gates=self._asked)
             for convention in CONVENTIONS
         }
-        counts["expected_macs_released"] = expected_macs(self._net, gates, sizes)
+        counts["expected_macs_released"] = expected_macs(self.net, gates, sizes)
         return gates, pd.concat([facts, pd.DataFrame(counts), pd.DataFrame([row[2] for row in rows])], axis=1)
 
-    def _scores(self, label: np.ndarray, logits: torch.Tensor) -> dict[str, float]:
+    def _confusion(self, label: np.ndarray, logits: torch.Tensor) -> np.ndarray:
         if label.shape != logits.shape[1:]:
             logits = interpolate(logits[None], size=label.shape, mode="bilinear", align_corners=False)[0]
         # The indices of max are those of argmax, in a quarter of the time.
         prediction = logits.max(dim=0).indices.cpu().numpy()
-        table = confusion(label, prediction, len(self._names), self._ignore_index)
-        of_class = {f"iou_{name}": value for name, value in zip(self._names, iou(table), strict=True)}
+        return confusion(label, prediction, len(self.names), self.ignore_index)
+
+    def _scores(self, table: np.ndarray) -> dict[str, float]:
+        of_class = {f"iou_{name}": value for name, value in zip(self.names, iou(table), strict=True)}
         scores = {"pixel_accuracy": pixel_accuracy(table), "miou": mean_iou(table)} | of_class
         if self._counts:
             for what, pixels in zip(COUNTED, (table.sum(axis=1), np.diagonal(table), table.sum(axis=0)), strict=True):
-                scores |= {f"{what}_{name}": int(n) for name, n in zip(self._names, pixels, strict=True)}
+                scores |= {f"{what}_{name}": int(n) for name, n in zip(self.names, pixels, strict=True)}
         return scores
