@@ -20,8 +20,13 @@ if TYPE_CHECKING:
     from routeviz.costs import parameters as parameters
     from routeviz.counterfactual import ForcedRoute as ForcedRoute
     from routeviz.counterfactual import Front as Front
+    from routeviz.counterfactual import Importance as Importance
+    from routeviz.counterfactual import Limits as Limits
     from routeviz.counterfactual import budget_front as budget_front
+    from routeviz.counterfactual import flag_paths as flag_paths
+    from routeviz.counterfactual import importance as importance
     from routeviz.counterfactual import load_front as load_front
+    from routeviz.counterfactual import load_importance as load_importance
     from routeviz.counterfactual import rerun as rerun
     from routeviz.counterfactual import without_starved as without_starved
     from routeviz.datasets import DATASETS as DATASETS
@@ -121,8 +126,27 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _ROOMS = {
-    "costs": ("CONVENTIONS", "CostTable", "cost_table", "expected_macs", "macs", "measure_times", "parameters"),
-    "counterfactual": ("ForcedRoute", "Front", "budget_front", "load_front", "rerun", "without_starved"),
+    "counterfactual": (
+        "CONVENTIONS",
+        "CostTable",
+        "ForcedRoute",
+        "Front",
+        "Importance",
+        "Limits",
+        "budget_front",
+        "cost_table",
+        "costs",
+        "expected_macs",
+        "flag_paths",
+        "importance",
+        "load_front",
+        "load_importance",
+        "macs",
+        "measure_times",
+        "parameters",
+        "rerun",
+        "without_starved",
+    ),
     "datasets": ("DATASETS", "Sample", "open_dataset"),
     "errors": ("CheckpointError", "CostError", "DatasetError", "InputError", "LogError", "RoutevizError"),
     "gated": (),

@@ -113,8 +113,11 @@ def main(repeats: int, threads: int, only: str) -> None:
     for case in tqdm([case for case in cases() if only in case.name], unit="network"):
         case.net(case.image[None])
         runs = [timed(case.net, case.image) for _ in range(repeats)]
-        plain, ours, gates = min(runs, key=lambda run: run[1].cpu / run[0].cpu) if repeats == 1 else sorted(
-            runs, key=lambda run: run[1].cpu / run[0].cpu)[len(runs) // 2]
+        plain, ours, gates = (
+            min(runs, key=lambda run: run[1].cpu / run[0].cpu)
+            if repeats == 1
+            else sorted(runs, key=lambda run: run[1].cpu / run[0].cpu)[len(runs) // 2]
+        )
         allowed = possible(case.net, case.image, gates)
         rows.append(
             (
@@ -128,7 +131,7 @@ def main(repeats: int, threads: int, only: str) -> None:
                 f"{plain.wall / ours.wall:.2f}",
             )
         )
-        print(columns(rows[-1:], '<>>>>>>>'), flush=True)
+        print(columns(rows[-1:], "<>>>>>>>"), flush=True)
     print(columns(rows, "<>>>>>>>"))
 
 

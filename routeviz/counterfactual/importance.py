@@ -105,6 +105,12 @@ class Importance:
         whole = mean_iou_of(*(counts.sum(axis=0) for counts in (self.hits, self.labelled, self.predicted)))
         return whole[1:] - whole[0]
 
+    def miou(self) -> float | None:
+        """The mIoU over all images with every path as it is, in [0, 1]; None without labels."""
+        if self.hits is None:
+            return None
+        return float(mean_iou_of(*(counts[:, 0].sum(axis=0) for counts in (self.hits, self.labelled, self.predicted))))
+
     def table(self) -> pd.DataFrame:
         """Describe every path over the images.
 

@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import interpolate
 
 from routeviz.costs import macs
 from routeviz.counterfactual.closing import close_each, run_closed
 from routeviz.errors import InputError
 from routeviz.metrics import confusion
-from routeviz.network import NetworkConfig, RoutingNetwork, fixed_network
+from routeviz.network import NetworkConfig, RoutingNetwork, fixed_network, thresholded_network
 from routeviz.space import Route
 
 
@@ -54,21 +55,49 @@ def test_it_is_one_forward_pass_for_each_path(image, bias, seed, together):
     assert seen == set(np.flatnonzero(original.gates[0].detach().numpy() > 0).tolist())
 
 
+@pytest.mark.parametrize("threshold", [0.3, "path by path"])
+def test_it_is_so_under_raised_thresholds_and_on_a_forced_route(image, threshold):
+    net = network(0.5, 2)
+    if threshold != 0.3:
+        threshold = np.random.default_rng(0).choice([1e-4, 0.2, 0.5, 1], net.space.n_paths)
+    net = thresholded_network(net, threshold)
+    forced = {3: 1.0, 10: 0.6, 20: 0.0}
+    for route in (None, forced):
+        with torch.inference_mode():
+            original = net(image[None], route=route).gates[0]
+        paths = np.flatnonzero(original.numpy() > 0)
+        seen = {}
+        for closed, output in run_closed(net, image, route=route):
+            seen |= dict(zip(closed.tolist(), zip(output.logits, output.gates, strict=True), strict=True))
+        assert sorted(seen) == paths.tolist()
+        for path, (logits, gates) in seen.items():
+            with torch.inference_mode():
+                wanted = net(image[None], route=(route or {}) | {path: 0.0})
+            torch.testing.assert_close(logits, wanted.logits[0], rtol=1e-5, atol=1e-5)
+            torch.testing.assert_close(gates, wanted.gates[0], rtol=0, atol=1e-5, equal_nan=True)
+
+
 def test_cells_in_every_state_are_among_the_cases(image):
     gates = [network(0.3, seed)(image[None]).gates[0] for seed in (0, 1)] + [network(-0.3, 4)(image[None]).gates[0]]
     assert any(one.isnan().any() for one in gates)
     assert any((one == 0).any() for one in gates)
 
 
-def test_measures_are_those_of_the_two_segmentations(image):
+@pytest.mark.parametrize("size", [(45, 70), (90, 100)])
+def test_measures_are_those_of_the_two_segmentations(image, size):
     net = network()
-    label = np.random.default_rng(0).integers(0, 3, (45, 70))
+    label = np.random.default_rng(0).integers(0, 3, size)
     label[:5] = 255
+
+    def labelled(logits):
+        """Class of each pixel at the label's size."""
+        return interpolate(logits, size=size, mode="bilinear", align_corners=False)[0].argmax(dim=0).numpy()
+
     found = close_each(net, image, label=label, ignore_index=255)
     with torch.inference_mode():
         before = net(image[None])
     p = before.logits[0].double().softmax(dim=0)
-    original = confusion(label, before.logits[0].argmax(dim=0).numpy(), 3, 255)
+    original = confusion(label, labelled(before.logits), 3, 255)
     np.testing.assert_array_equal(found.hits[0], np.diag(original))
     np.testing.assert_array_equal(found.predicted[0], original.sum(axis=0))
     np.testing.assert_array_equal(found.confusion, original)
@@ -77,10 +106,10 @@ def test_measures_are_those_of_the_two_segmentations(image):
         assert found.kl[path] == pytest.approx(float((p * (p / q).log()).sum(dim=0).mean()), abs=1e-5)
         prediction = after.logits[0].argmax(dim=0)
         changed = (prediction != before.logits[0].argmax(dim=0)).double().mean()
-        assert found.changed[path] == pytest.approx(float(changed), abs=2 / label.size)
+        assert found.changed[path] == pytest.approx(float(changed), abs=2 / (45 * 70))
         for convention, counts in found.macs.items():
             assert counts[1 + path] == macs(net, after.gates.numpy(), (45, 70), convention=convention)[0]
-        table = confusion(label, prediction.numpy(), 3, 255)
+        table = confusion(label, labelled(after.logits), 3, 255)
         assert np.abs(found.hits[1 + path] - np.diag(table)).sum() <= 2
         assert np.abs(found.predicted[1 + path] - table.sum(axis=0)).sum() <= 4
 
