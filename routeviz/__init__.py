@@ -126,24 +126,17 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _ROOMS = {
+    "costs": ("CONVENTIONS", "CostTable", "cost_table", "expected_macs", "macs", "measure_times", "parameters"),
     "counterfactual": (
-        "CONVENTIONS",
-        "CostTable",
         "ForcedRoute",
         "Front",
         "Importance",
         "Limits",
         "budget_front",
-        "cost_table",
-        "costs",
-        "expected_macs",
         "flag_paths",
         "importance",
         "load_front",
         "load_importance",
-        "macs",
-        "measure_times",
-        "parameters",
         "rerun",
         "without_starved",
     ),

@@ -22,6 +22,7 @@ from routeviz.cli.options import (
     json_option,
 )
 from routeviz.cli.tables import columns, quantity
+from routeviz.writing import whole_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -149,7 +150,8 @@ def command(
     table = flag_paths(found.table(), limits, convention=convention)
     best = ranked(table, rank, convention=convention)
     if csv:
-        table.to_csv(csv, index=False)
+        with whole_file(csv) as draft:
+            table.to_csv(draft, index=False)
     if as_json:
         data = _described(found, checkpoint, out) | {"convention": convention, "limits": vars(limits)}
         click.echo(json.dumps(data | {"paths": json.loads(table.to_json(orient="records"))}, indent=2))

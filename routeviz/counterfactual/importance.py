@@ -296,7 +296,7 @@ def _columns(found: Closings) -> dict[str, Any]:
     columns |= {f"closed_macs_{name}": counts for name, counts in found.macs.items()}
     if found.confusion is not None:
         columns |= {"closed_hits": found.hits.ravel(), "closed_predicted": found.predicted.ravel()}
-        columns |= {"labelled": found.confusion.sum(axis=1)}
+        columns["closed_labelled"] = found.confusion.sum(axis=1)
     return columns
 
 
@@ -309,16 +309,16 @@ def _of_rows(
 ) -> Importance:
     """Inverse of `_columns`."""
     counts: dict[str, np.ndarray] = {}
-    if "labelled" in rows:
-        known = rows["labelled"].notna().to_numpy()
-        n_classes = len(rows["labelled"][known].iloc[0])
+    if "closed_labelled" in rows:
+        known = rows["closed_labelled"].notna().to_numpy()
+        n_classes = len(rows["closed_labelled"][known].iloc[0])
         counts = {name: np.zeros((len(rows), 1 + space.n_paths, n_classes), np.int64) for name in ("hits", "predicted")}
         for name, values in counts.items():
             values[known] = np.stack(rows[f"closed_{name}"][known].to_list()).reshape(-1, *values.shape[1:])
         labelled = np.zeros((len(rows), n_classes), np.int64)
-        labelled[known] = np.stack(rows["labelled"][known].to_list())
+        labelled[known] = np.stack(rows["closed_labelled"][known].to_list())
         counts["labelled"] = np.broadcast_to(labelled[:, None], counts["hits"].shape)
-    own = [name for name in rows if name != "labelled" and not name.startswith("closed_")]
+    own = [name for name in rows if not name.startswith("closed_")]
     return Importance(
         space,
         rows[own],

@@ -59,10 +59,12 @@ def log(item: Item) -> RouteLog:
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def facts(digest: str, _log: RouteLog) -> pd.DataFrame:
-    """Facts of each image that the screen can show or sort by: all but the object facts of single classes."""
+    """Facts of each image that the screen can show or sort by: not the object facts of single classes, nor lists."""
     names = [str(name) for name in (_log.source.get("dataset") or {}).get("class_names", ())]
     of_classes = {f"objects_{fact}_{name}" for fact in OBJECT_FACTS for name in names}
-    return _log.facts(*(column for column in _log.columns if column not in of_classes))
+    return _log.facts(
+        *(column for column in _log.columns if column not in of_classes and not column.startswith("closed_"))
+    )
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
