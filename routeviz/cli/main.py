@@ -53,6 +53,10 @@ class Commands(click.Group):
 
     def main(self, *args: Any, standalone_mode: bool = True, **kwargs: Any) -> Any:
         """Run a command; exit with 0, with 2 on bad input and 130 on Ctrl-C, each after one line on stderr."""
+        for stream in (sys.stdout, sys.stderr):
+            # A file may have a name that is no text, and a terminal may know less signs than a message has.
+            if getattr(stream, "errors", "") == "strict":
+                stream.reconfigure(errors="backslashreplace")
         try:
             result = super().main(*args, standalone_mode=False, **kwargs)
         except click.exceptions.NoArgsIsHelpError as error:

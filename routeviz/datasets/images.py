@@ -9,13 +9,17 @@ from routeviz.errors import DatasetError
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
+# Told by content, whatever a file is called. Pillow knows more kinds, one of which (EPS) starts a program to be drawn.
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+
 _LABEL_MODES = ("1", "L", "P", "I;16", "I;16B", "I")
 
 
 def read_image(path: str | Path) -> np.ndarray:
     """Read a picture as it is meant to be seen.
 
-    EXIF orientation is applied, transparency is laid on white, 16-bit grey is brought to 8 bits.
+    EXIF orientation is applied, transparency is laid on white, 16-bit grey is brought to 8 bits; of an animation or of
+    several pages it is the first.
 
     Parameters
     ----------
@@ -55,7 +59,10 @@ def read_label(path: str | Path) -> np.ndarray:
 
 def _read(path, decode) -> np.ndarray:
     try:
-        with Image.open(path) as picture:
+        # A pipe would be waited for, and never say anything.
+        if Path(path).exists() and not Path(path).is_file():
+            raise ValueError("it is no regular file")
+        with Image.open(path, formats=_FORMATS) as picture:
             limit = Image.MAX_IMAGE_PIXELS
             if limit is not None and picture.width * picture.height > limit:
                 raise ValueError(f"{picture.width}x{picture.height} pixels are more than the {limit} allowed")

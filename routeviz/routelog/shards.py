@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -117,7 +118,7 @@ def write_shard(path: Path, table: pa.Table, mark: ShardMark) -> None:
 def read_schema(path: Path) -> pa.Schema:
     """Read a shard's columns and footer; raises LogError where the file is no Parquet."""
     try:
-        return pq.read_schema(path, memory_map=True)
+        return pq.read_schema(_mapped(path))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise LogError(f"{path} cannot be read: {_first_line(error)}; remove it and trace again") from None
 
@@ -125,7 +126,7 @@ def read_schema(path: Path) -> pa.Schema:
 def read_metadata(path: Path) -> pq.FileMetaData:
     """Parse a shard's footer; raises LogError where the file is no Parquet."""
     try:
-        return pq.read_metadata(path, memory_map=True)
+        return pq.read_metadata(_mapped(path))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise LogError(f"{path} cannot be read: {_first_line(error)}; remove it and trace again") from None
 
@@ -149,10 +150,16 @@ def read_shard(
     ``metadata`` is what its footer says, where that is known already: parsing it takes as long as reading a column.
     """
     try:
-        with pq.ParquetFile(path, memory_map=True, page_checksum_verification=True, metadata=metadata) as file:
+        with pq.ParquetFile(_mapped(path), page_checksum_verification=True, metadata=metadata) as file:
             return file.read(columns, use_threads=False)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise LogError(f"{path} cannot be read: {_first_line(error)}; remove it and trace again") from None
+
+
+def _mapped(path: Path) -> pa.BufferReader:
+    """A file as memory, under any name: Arrow itself opens no file whose name is not UTF-8."""
+    with open(path, "rb") as file:
+        return pa.BufferReader(pa.py_buffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
 
 
 def check_mark(path: Path, schema: pa.Schema, log: str, number: int) -> ShardMark:

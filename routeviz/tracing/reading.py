@@ -68,7 +68,8 @@ class Reader(Dataset):
         except Exception as error:
             reason = str(error) if isinstance(error, RoutevizError) else f"{type(error).__name__}: {error}"
             ids = getattr(self.dataset, "ids", None)
-            return Skipped(index, _text(ids[index]) if ids is not None else "", _text(" ".join(reason.split())))
+            reason = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in " ".join(reason.split()))
+            return Skipped(index, _text(ids[index]) if ids is not None else "", reason)
 
     def _read(self, index: int) -> Reading:
         sample = self.dataset[index]

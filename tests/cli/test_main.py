@@ -1,3 +1,4 @@
+import io
 import re
 import subprocess
 import sys
@@ -208,3 +209,12 @@ def test_example_keeps_its_lines():
 
     help_text = CliRunner().invoke(command, ["--help"]).output
     assert "Example:\n    routeviz stats log\n    routeviz stats log --json | jq .images\n" in help_text
+
+
+def test_a_terminal_that_lacks_a_sign_gets_it_spelled_out(monkeypatch):
+    out = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(out, "ascii", "strict", write_through=True))
+    with pytest.raises(SystemExit):
+        cli.main(["--version"])
+    print("×\udcff")
+    assert out.getvalue().endswith(b"\\xd7\\udcff\n")

@@ -102,3 +102,11 @@ def test_labels_in_colours_or_with_ids_beyond_a_byte_are_refused(tmp_path):
         read_label(saved(tmp_path / "a.png", Image.new("RGB", (2, 2))))
     with pytest.raises(DatasetError, match="this file holds 0 to 26001"):
         read_label(saved(tmp_path / "b.png", Image.fromarray(np.array([[0, 26001]], np.uint16))))
+
+
+def test_a_picture_of_a_kind_that_starts_a_program_is_refused_whatever_it_is_called(tmp_path, monkeypatch):
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *_: pytest.fail("Ghostscript was started"))
+    path = tmp_path / "a.png"
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 40\nshowpage\n%%EOF\n")
+    with pytest.raises(DatasetError, match="cannot identify"):
+        read_image(path)

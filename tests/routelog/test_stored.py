@@ -251,3 +251,9 @@ def test_infinity_in_a_log_json_is_no_json(folder):
     (folder / "log.json").write_text(text)
     with pytest.raises(LogError, match="Infinity is no JSON"):
         load_log(folder)
+
+
+def test_a_folder_whose_name_is_no_utf8_is_read(log, tmp_path):
+    folder = tmp_path / b"bad \xff".decode("utf-8", "surrogateescape")
+    log.save(folder)
+    assert_same(load_log(folder, verify=True), log)
