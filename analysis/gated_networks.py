@@ -52,23 +52,31 @@ def page(out: Path) -> str:
         (out / f"{name}.svg").write_text(
             lattice_svg(log.space, use, title=f"{network.title}: share of the rows that open each path") + "\n"
         )
-        dearest = int(np.argmax(log.facts("macs_conv").macs_conv))
-        cheapest = int(np.argmin(log.facts("macs_conv").macs_conv))
-        for word, row in (("cheapest", cheapest), ("dearest", dearest)):
+        shown = examples(log)
+        for word, row in shown.items():
             route = log.route(row)
-            svg = lattice_svg(log.space, route.activations, title=f"{word}: {route.name}")
+            svg = lattice_svg(log.space, route.activations, title=f"{word.capitalize()} route: {route.name}")
             (out / f"{name}-{word}.svg").write_text(svg + "\n")
         parts += [
             f'<a id="{name}"></a>',
             f"## {network.title}",
             first.partition(": ")[2][:1].upper() + first.partition(": ")[2][1:],
             f"![Use of every path](networks/{name}.svg)",
-            f"![The cheapest route](networks/{name}-cheapest.svg)",
-            f"![The dearest route](networks/{name}-dearest.svg)",
+            *(f"![{word.capitalize()} route](networks/{name}-{word}.svg)" for word in shown),
             rest,
             said(log),
         ]
     return "\n\n".join(parts) + "\n"
+
+
+def examples(log: rv.RouteLog) -> dict[str, int]:
+    """Rows whose routes are drawn: those that cost least and most, or of one cost, two that are furthest apart."""
+    macs = log.facts("macs_conv").macs_conv.to_numpy()
+    if macs.min() < macs.max():
+        return {"cheapest": int(macs.argmin()), "dearest": int(macs.argmax())}
+    first = log.route(0)
+    far = rv.stats.route_distances(log, {"first": first})["first"].to_numpy()
+    return {"one": 0, "another": int(far.argmax())} if far.max() else {"every": 0}
 
 
 def summary(logs: dict[str, rv.RouteLog]) -> str:

@@ -8,12 +8,13 @@ from routeviz.gated.base import Gated
 from routeviz.gated.blockdrop import BlockDrop
 from routeviz.gated.convnet_aig import ConvNetAIG
 from routeviz.gated.digits import record_digits, train_on_digits
+from routeviz.gated.hydranet import Hydra
 from routeviz.gated.moe import MixtureOfExperts
 from routeviz.gated.msdnet import MSDNet
 from routeviz.gated.skipnet import SkipNet
 
 NETWORKS: dict[str, type[Gated]] = {
-    network.name: network for network in (SkipNet, BlockDrop, ConvNetAIG, MSDNet, MixtureOfExperts)
+    network.name: network for network in (SkipNet, BlockDrop, ConvNetAIG, MSDNet, Hydra, MixtureOfExperts)
 }
 """The networks by name."""
 
@@ -22,6 +23,7 @@ __all__ = [
     "BlockDrop",
     "ConvNetAIG",
     "Gated",
+    "Hydra",
     "MSDNet",
     "MixtureOfExperts",
     "SkipNet",
