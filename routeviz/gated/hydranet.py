@@ -1,10 +1,10 @@
 """HydraNet: a gate sends each image through two of five branches, each for digits of its own.
 
 Mullapudi, Mark, Shazeer and Fatahalian: HydraNets: Specialized Dynamic Architectures for Efficient Inference, CVPR
-2018. As there: a stem, branches that compute features for a part of the classes each, a gate on the stem's features that
-chooses the k best branches, a combiner that classifies their joined features, zeros where a branch did not run (section
-3); classes are parted by their features, and the gate learns which part an image is of beside the task (4). Unlike
-there: five branches for ten digits, and the parts are given: what k-means finds in the mean images of the digits.
+2018. As there: a stem, branches that compute features for a part of the classes each, a gate on the stem's features
+that chooses the k best branches, a combiner that classifies their joined features, zeros where a branch did not run;
+classes are parted by what they look like, and the gate learns which part an image is of beside the task. Unlike there:
+five branches for ten digits, parted by k-means of the digits' mean images.
 """
 
 from __future__ import annotations

@@ -19,6 +19,9 @@ from routeviz.space.space import RoutingSpace
 ROW, LEFT, TOP, RIGHT, BOTTOM = 64, 118, 34, 64, 30
 CELL_RADIUS = 7
 PITCH_RANGE = (34, 56)
+LEAST_WIDTH = 420
+"""Of a drawing of few cells: what its title and legend need."""
+
 LANE_PITCH, LANE_ROW = (76, 150), (14, 40)
 ARC_PITCH, ARC_GAP = 190, 7
 
@@ -186,7 +189,7 @@ def _lanes(space: RoutingSpace) -> Layout:
     shared = all(offer == tuple(moves[: len(offer)]) for offer in offers)
     kind = kind_of(space)
     return Layout(
-        (last + 64, int(low) + BOTTOM),
+        (max(last + 64, LEAST_WIDTH), int(low) + BOTTOM),
         pitch,
         spots,
         paths,

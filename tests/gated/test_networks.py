@@ -18,7 +18,7 @@ PIXELS = torch.from_numpy(Digits().pixels)
 
 def spread_gates(net):
     """Weights under which gates decide differently from image to image, as they seldom do before training."""
-    generator = torch.Generator().manual_seed(7)
+    generator = torch.Generator().manual_seed(10)
     with torch.no_grad():
         for name, weights in net.named_parameters():
             if any(word in name for word in ("gate", "policy", "router", "classifiers")) and weights.ndim > 1:
