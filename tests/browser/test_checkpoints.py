@@ -108,6 +108,7 @@ def test_a_job_is_found_again_when_the_page_was_closed_and_can_be_stopped(page, 
     card.get_by_text(re.compile(r"of 100,000 steps")).wait_for()
     card.get_by_role("button", name="Stop").click()
     card.get_by_role("button", name="Resume").wait_for()
+    other.wait_for_selector(IDLE)  # buttons to the right of the next one come last, and move it
     assert "stopped" in card.inner_text()
     card.get_by_role("button", name="Show the run").click()
     other.get_by_role("combobox", name="Training run").wait_for()
