@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from routeviz.bundled import bundled_data
 from routeviz.costs import macs
 from routeviz.counterfactual import budget_front, load_front, sweep
 from routeviz.counterfactual.closing import close_each
@@ -171,3 +172,11 @@ def test_a_network_whose_thresholds_are_raised_already_keeps_them(net, scenes, t
     raised[3] = 1
     front = budget_front(thresholded_network(net, raised.tolist()), scenes, out=tmp_path, thresholds=(0.3,), rounds=0)
     assert front.thresholds["threshold-0.3"] == tuple(np.maximum(raised, 0.3).tolist())
+
+
+def test_the_bundled_front_is_of_the_bundled_checkpoint():
+    run = bundled_data("checkpoints/camvid-budget-0.1")
+    front, net = load_front(run / "front"), load_checkpoint(run / "checkpoints" / "step-005600.safetensors")
+    assert front.network(net, "greedy-02").config.open_threshold == front.thresholds["greedy-02"]
+    log = load_log(bundled_data("logs/camvid-budget-0.1"))
+    assert front.points.macs_conv[0] == log.facts("macs_conv").macs_conv.mean()
