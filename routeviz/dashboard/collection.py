@@ -125,7 +125,8 @@ class Collection:
 
     def gates(self, row: int) -> np.ndarray:
         """Activations of an image, ``(path,)``: logged, or computed now."""
-        return self.log.gates[row] if self.log is not None else self.run(row).gates
+        # Of a stored log one shard is read, not all gates.
+        return self.log.select([row]).gates[0] if self.log is not None else self.run(row).gates
 
     def about(self, row: int, convention: str) -> dict[str, Any]:
         """Facts of one image: those of its row, and without a log what its route and segmentation tell now."""

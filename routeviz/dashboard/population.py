@@ -12,6 +12,7 @@ import numpy as np
 
 from routeviz.routelog import RouteLog
 from routeviz.space import OPEN_THRESHOLD, STATES, RoutingSpace
+from routeviz.space.states import activations
 
 BINS = 10
 MOST_PLACED = 20_000
@@ -39,15 +40,19 @@ class Population:
 
     def __init__(self, log: RouteLog):
         self.space: RoutingSpace = log.space
-        self.values = np.empty(log.gates.shape, np.float32)
+        self.values = np.empty((len(log), self.space.n_paths), np.float32)
         self._state = log.states.state
+
+        def take(rows: slice, gates: np.ndarray) -> None:
+            reached = (self._state[rows] != STATES.index("unreached")).T
+            self.values[rows] = (activations(gates) * reached[self.space.source]).T
+
+        # The log need not keep its gates in memory beside these.
+        log.in_blocks(take)
         n, n_paths = self.values.shape
         self._open = np.empty((n_paths, -(-n // 8)), np.uint8)
         for start in range(0, n, BLOCK):
-            rows = slice(start, start + BLOCK)
-            reached = (self._state[rows] != STATES.index("unreached"))[:, log.space.source]
-            self.values[rows] = np.where(reached, log.gates[rows], 0)
-            bits = np.packbits((self.values[rows] > OPEN_THRESHOLD).T, axis=1)
+            bits = np.packbits((self.values[start : start + BLOCK] > OPEN_THRESHOLD).T, axis=1)
             self._open[:, start // 8 : start // 8 + bits.shape[1]] = bits
         self.clusters = lru_cache(maxsize=4)(self._cluster)
 

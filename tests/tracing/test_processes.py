@@ -1,3 +1,4 @@
+import os
 import random
 import signal
 import subprocess
@@ -6,20 +7,30 @@ import time
 
 import pytest
 
+from routeviz.errors import LogError
 from routeviz.routelog import load_log
 
 TRACE = """
+import os
 import sys
 import torch
 from routeviz.datasets import open_dataset
 from routeviz.errors import LogError
 from routeviz.network import NetworkConfig, RoutingNetwork
+from routeviz.routelog import LogWriter
 from routeviz.tracing import trace
 
 torch.manual_seed(0)
 torch.set_num_threads(1)
 net = RoutingNetwork(NetworkConfig(layers=4, width=4, num_classes=7, stem_width=4))
 scenes = open_dataset("scenes", length=26, size=(64, 64))
+if os.environ.get("RANK_DIES") == os.environ.get("RANK", "none"):
+    write = LogWriter.write
+    def dying(self, number, *rows):
+        write(self, number, *rows)
+        if number > 3:
+            os._exit(7)
+    LogWriter.write = dying
 for folder in sys.argv[1:]:
     try:
         trace(net, scenes, out=folder, shard_size=3, batch_size=2)
@@ -65,12 +76,33 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(program, undisturbed,
     assert contents(tmp_path / "log") == undisturbed
 
 
+def torchrun(ranks, program, *folders, **environment):
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
+    return subprocess.run(
+        [*launch, program, *folders], check=False, capture_output=True, text=True, env=os.environ | environment
+    )
+
+
 @pytest.mark.slow
-def test_two_ranks_fail_together_and_write_the_log_that_one_process_writes(program, undisturbed, tmp_path):
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_ranks_fail_together_and_write_the_log_that_one_process_writes(program, undisturbed, tmp_path, ranks):
     (tmp_path / "thesis.txt").write_text("mine")
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    command = [*launch, program, tmp_path, tmp_path / "log"]
-    result = subprocess.run(command, check=True, capture_output=True, text=True)
-    assert result.stdout.count("holds thesis.txt but no route log") == 2
+    result = torchrun(ranks, program, tmp_path, tmp_path / "log")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("holds thesis.txt but no route log") == ranks
+    # The same bytes: the same images in the same order, the same facts, the same gates.
     assert contents(tmp_path / "log") == undisturbed
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log", "thesis.txt"]
+
+
+@pytest.mark.slow
+def test_a_rank_that_dies_fails_the_job_which_then_goes_on_to_the_same_bytes(program, undisturbed, tmp_path):
+    result = torchrun(2, program, tmp_path / "log", RANK_DIES="1")
+    assert result.returncode != 0
+    assert "exitcode  : 7" in result.stderr
+    assert "rank      : 1" in result.stderr
+    with pytest.raises(LogError, match=r"is unfinished: \d of 9 shards are there; run the same trace again to go on"):
+        load_log(tmp_path / "log")
+    # With another number of processes, too.
+    assert torchrun(1, program, tmp_path / "log").returncode == 0
+    assert contents(tmp_path / "log") == undisturbed
