@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -77,20 +78,20 @@ from routeviz.training import TrainConfig, loop, train
 
 step = loop.Learner.step
 def dying(self, number, *arguments):
-    if number == 2 and self.ranks.rank == 1:
-        os._exit(1)
+    if number == 4 and self.ranks.rank == 1 and "resume" not in sys.argv:
+        os._exit(7)
     return step(self, number, *arguments)
 loop.Learner.step = dying
-train(TrainConfig.from_dict(json.loads(sys.argv[2])), sys.argv[1])
+train(TrainConfig.from_dict(json.loads(sys.argv[2])), sys.argv[1], resume="resume" in sys.argv)
 """
 
 
-def torchrun(tmp_path, script, config):
+def torchrun(tmp_path, script, config, *options, ranks=2):
     (tmp_path / "script.py").write_text(script)
     return subprocess.run(
         [
-            *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"),
-            *(tmp_path / "script.py", tmp_path / "run", json.dumps(config.to_dict())),
+            *(sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"),
+            *(tmp_path / "script.py", tmp_path / "run", json.dumps(config.to_dict()), *options),
         ],
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -117,7 +118,21 @@ def test_two_processes_are_one_training(tmp_path, config):
 
 
 @pytest.mark.slow
-def test_process_that_dies_ends_the_training(tmp_path, config):
+def test_process_that_dies_ends_the_training_which_then_goes_on(tmp_path, config):
     process = torchrun(tmp_path, ONE_DIES, config)
     assert process.returncode != 0
-    assert [line["step"] for line in read_metrics(tmp_path / "run")] == [1, 2]
+    assert "exitcode  : 7" in process.stderr
+    assert "rank      : 1" in process.stderr
+    assert list(checkpoint_paths(tmp_path / "run")) == [3]
+    process = torchrun(tmp_path, ONE_DIES, config, "resume")
+    assert process.returncode == 0, process.stderr
+    assert [line["step"] for line in read_metrics(tmp_path / "run") if line["kind"] == "step"] == list(range(1, 9))
+    assert list(checkpoint_paths(tmp_path / "run")) == [3, 6, 8]
+
+
+@pytest.mark.slow
+def test_four_processes_take_all_steps(tmp_path, config):
+    # Two images each: batch norm needs more than one value of a channel.
+    process = torchrun(tmp_path, ONE_DIES, replace(config, batch_size=8), "resume", ranks=4)
+    assert process.returncode == 0, process.stderr
+    assert list(checkpoint_paths(tmp_path / "run")) == [3, 6, 8]
