@@ -1,5 +1,6 @@
 # make demo   everything from nothing: set up, trace the bundled samples, open the dashboard (Ctrl-C ends it)
 # make test   everything from nothing: set up, lint, check the floors, run every test with coverage
+# make soak   long trials of faults; writes what came of them into docs/reliability.md (SOAK_KILLS, SOAK_MINUTES)
 # make lint | format | clean
 #
 # PYTHON chooses the interpreter that .venv is made from, WORKERS the number of test processes.
@@ -9,13 +10,22 @@ WORKERS ?= 2
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint format clean chromium
+.PHONY: demo test soak lint format clean chromium
 
 demo: .venv/.ready
 	$(BIN)/routeviz demo
 
 test: lint chromium
 	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term
+
+SOAK_KILLS ?= 50
+SOAK_MINUTES ?= 10
+
+soak: .venv/.ready-test
+	rm -f .soak.jsonl
+	ROUTEVIZ_SOAK=$(CURDIR)/.soak.jsonl SOAK_KILLS=$(SOAK_KILLS) SOAK_MINUTES=$(SOAK_MINUTES) \
+	  $(BIN)/pytest tests/faults -n $(WORKERS) --dist=worksteal
+	$(BIN)/python analysis/reliability.py .soak.jsonl docs/reliability.md
 
 lint: .venv/.ready-test
 	$(BIN)/ruff check
