@@ -5,7 +5,8 @@
 Each row is a network on one image. What can be saved follows from MACs (conv): a forward pass for each open path counts
 all that runs with this path shut; routeviz counts the image's own pass once, and for each path only what comes behind
 its layer. The two are timed in turns of a few paths each, so that whatever else the machine does strikes both. "of it"
-is the measured speed-up over the one that the saved MACs allow; times are CPU seconds of one thread by default.
+is the measured speed-up over the one that the saved MACs allow. Seconds are those of the CPU, median run of the
+repeats; "wall" is the speed-up by the clock.
 """
 
 from __future__ import annotations
@@ -24,8 +25,6 @@ from routeviz.bundled import bundled_data
 from routeviz.cli.tables import columns
 from routeviz.counterfactual import run_closed
 
-AIM = 0.8
-
 
 class Case(NamedTuple):
     """A network and an image as it takes it, ``(3, H, W)``."""
@@ -43,22 +42,16 @@ class Times(NamedTuple):
 
 
 def cases() -> Iterator[Case]:
-    """Bundled networks on the size that they know, and the width of the paper with every path open."""
-    scenes = rv.open_dataset("scenes")[0].image
-    for run, step, size in (
-        ("scenes", 6000, None),
-        ("camvid-budget-0.1", 5600, (180, 240)),
-        ("camvid-raw", 5600, (180, 240)),
-    ):
-        path = bundled_data("checkpoints") / run / "checkpoints" / f"step-{step:06d}.safetensors"
-        if path.exists():
-            net = rv.load_checkpoint(path).eval()
-            image = net.preprocess(scenes) if size is None else torch.randn(3, *size)
-            yield Case(f"{run} {image.shape[1]}x{image.shape[2]}", net, image)
+    """The bundled networks on images as large as they know, and untrained ones with every path open."""
+    for run, step, size in (("scenes", 6000, (128, 256)), ("camvid-budget-0.1", 5600, (180, 240))):
+        net = rv.load_checkpoint(bundled_data("checkpoints") / run / "checkpoints" / f"step-{step:06d}.safetensors")
+        yield Case(f"{run} {size[0]}x{size[1]}", net.eval(), torch.randn(3, *size))
     for width, size in ((16, (180, 240)), (16, (360, 480)), (64, (256, 512))):
         torch.manual_seed(0)
         net = rv.RoutingNetwork(rv.NetworkConfig(width=width, num_classes=19)).eval()
-        yield Case(f"untrained, C={width} {size[0]}x{size[1]}", net, torch.randn(3, *size))
+        for cell in net.cells:
+            torch.nn.init.zeros_(cell.gate.score.weight)
+        yield Case(f"all open, C={width} {size[0]}x{size[1]}", net, torch.randn(3, *size))
 
 
 def possible(net: rv.RoutingNetwork, image: torch.Tensor, gates: dict[int, np.ndarray]) -> float:
@@ -113,11 +106,7 @@ def main(repeats: int, threads: int, only: str) -> None:
     for case in tqdm([case for case in cases() if only in case.name], unit="network"):
         case.net(case.image[None])
         runs = [timed(case.net, case.image) for _ in range(repeats)]
-        plain, ours, gates = (
-            min(runs, key=lambda run: run[1].cpu / run[0].cpu)
-            if repeats == 1
-            else sorted(runs, key=lambda run: run[1].cpu / run[0].cpu)[len(runs) // 2]
-        )
+        plain, ours, gates = sorted(runs, key=lambda run: run[0].cpu / run[1].cpu)[len(runs) // 2]
         allowed = possible(case.net, case.image, gates)
         rows.append(
             (
@@ -131,7 +120,6 @@ def main(repeats: int, threads: int, only: str) -> None:
                 f"{plain.wall / ours.wall:.2f}",
             )
         )
-        print(columns(rows[-1:], "<>>>>>>>"), flush=True)
     print(columns(rows, "<>>>>>>>"))
 
 

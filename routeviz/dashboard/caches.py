@@ -30,7 +30,7 @@ from routeviz.space import RoutingSpace, architectures
 
 if TYPE_CHECKING:
     from routeviz.costs import CostTable, TimeTable
-    from routeviz.counterfactual import ForcedRoute, Front, Original, Rerun
+    from routeviz.counterfactual import ForcedRoute, Front, Importance, Original, Rerun
     from routeviz.network import RoutingNetwork
 
 Key = tuple[Any, ...]
@@ -206,6 +206,22 @@ def original(
 ) -> Original:
     """One image's pass, kept to be run again under forced routes; ``image`` is that of `run_image`."""
     return running.original(_net, _image, how, label=_label, ignore_index=ignored)
+
+
+@st.cache_resource(max_entries=32, show_spinner="Closing each path in turn")
+def importance(
+    image: Key, how: running.How, ignored: int | None, id_: str, _net: RoutingNetwork, _image: np.ndarray, _label: Any
+) -> Importance:
+    """What closing each path alone does to one image; ``image`` is that of `run_image`."""
+    return running.importance(_net, _image, how, label=_label, ignore_index=ignored, name=id_)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def kept_importance(digest: str, _log: RouteLog) -> Importance:
+    """What `routeviz importance` kept, of which the log is a part."""
+    from routeviz.counterfactual import load_importance
+
+    return load_importance(_log.folder)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

@@ -21,7 +21,7 @@ from routeviz.routelog import RouteLog
 from routeviz.space import RoutingSpace
 
 if TYPE_CHECKING:
-    from routeviz.counterfactual import ForcedRoute, Original, Rerun
+    from routeviz.counterfactual import ForcedRoute, Importance, Original, Rerun
     from routeviz.network import RoutingNetwork
 
 AS_THEY_ARE = running.How()
@@ -111,6 +111,25 @@ class Collection:
         net = self.network()
         label = sample.label if len(self.class_names) == net.config.num_classes else None
         return caches.original(self._image_key(row), self.how, self.ignore_index, net, sample.image, label)
+
+    def importance(self, row: int) -> Importance | None:
+        """What closing each path alone does to an image: kept, or computed now; None where it cannot be."""
+        kept = self.kept_importance()
+        if kept is not None:
+            return kept.select([row])
+        sample = self.sample(row)
+        if sample is None or self.checkpoint is None:
+            return None
+        net = self.network()
+        label = sample.label if len(self.class_names) == net.config.num_classes else None
+        key, id_ = self._image_key(row), self.facts["id"].iat[row]
+        return caches.importance(key, self.how, self.ignore_index, id_, net, sample.image, label)
+
+    def kept_importance(self) -> Importance | None:
+        """What closing each path alone does to all images, where the log holds it."""
+        if self.log is None or "closed_kl" not in self.log.columns:
+            return None
+        return caches.kept_importance(self.log.digest, self.log)
 
     def rerun(self, row: int, forced: ForcedRoute) -> Rerun | None:
         """An image under a forced route; None where it cannot be computed."""

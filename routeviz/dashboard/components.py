@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 
 from routeviz.space import RoutingSpace
+from routeviz.space.drawing import PASSED, RAMP_STEPS, THICK, THIN
 from routeviz.space.svg import THEMES, difference_data, lattice_data
 
 
@@ -82,15 +83,24 @@ def lattice(
     cell_notes: Mapping[str, Sequence[object]] | None = None,
     bare: bool = False,
     largest: float = 1.5,
+    weights: tuple[str, np.ndarray] | None = None,
 ) -> None:
     """Draw a route; a click or Enter on a cell or path sets ``selected`` (its short name) in the state of `key`.
 
     With `on_click` every click counts, also a second one on the same, and sets ``clicked`` while that is called. Paths
     that are ``forced``, (path,) bool, are marked. Threshold and moves are switched in the browser, without a word to
     the server. A ``bare`` drawing has neither these controls nor a legend; none is drawn `largest` times its own size.
+    With ``weights``, what they are called and (path,) from 0 to 1, these and not activations are width and colour.
     """
     data = lattice_data(space, activations, forced=forced, path_notes=path_notes, cell_notes=cell_notes)
     data |= {"selected": selected, "title": title, "clicks": on_click is not None, "largest": largest}
+    if weights is not None:
+        words, values = weights
+        widths = np.round(THIN + (THICK - THIN) * values, 2)
+        data["digest"] += words
+        data["path_level"] = np.rint(values * (RAMP_STEPS - 1)).astype(int).tolist()
+        data["path_width"] = np.where(np.array(data["path_kind"]) == "passed", PASSED, widths).tolist()
+        data["legend"] = [item | ({"text": words} if item["sort"] == "ramp" else {}) for item in data["legend"]]
     if bare:
         data |= {"controls": False, "legend": []}
     _lattice(key=key, data=data, on_selected_change=on_select or _nothing, on_clicked_change=on_click or _nothing)

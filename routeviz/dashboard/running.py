@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 if TYPE_CHECKING:
-    from routeviz.counterfactual import Original
+    from routeviz.counterfactual import Importance, Original
     from routeviz.network import RoutingNetwork
 
 KEPT_BYTES = 128 << 20
@@ -70,6 +70,20 @@ def original(
     return Original(
         net, image, label=label, ignore_index=ignore_index, resize=how.resize, base=base, max_bytes=KEPT_BYTES
     )
+
+
+def importance(
+    net: RoutingNetwork, image: np.ndarray, how: How, *, label: np.ndarray | None, ignore_index: int | None, name: str
+) -> Importance:
+    """What closing each path alone does to one image."""
+    from routeviz.counterfactual import close_each, image_importance
+
+    if how.resize is not None:
+        image = np.asarray(Image.fromarray(image).resize(how.resize[::-1], Image.Resampling.BILINEAR))
+    x = net.preprocess(image).to(next(net.parameters()).device)
+    route = None if how.forced is None else np.array(how.forced, np.float32)
+    found = close_each(net, x, label=label, ignore_index=ignore_index, route=route)
+    return image_importance(net.space, found, {"id": name})
 
 
 def features(net: RoutingNetwork, image: np.ndarray, how: How, cell: int) -> np.ndarray | None:

@@ -43,6 +43,9 @@ FORCE_TO = "force_to"
 SHOWN = "lattice"
 SIDES = ("left", "right")
 COMPARED_BY = "compared_by"
+IMPORTANCE = "importance"
+RANKED = "ranked"
+OVER = "over"
 
 _WANTED = "wanted"
 

@@ -59,6 +59,10 @@ WORDS = {
         "paths further on may change too. A cell that is shut on all its paths is closed: it passes its input on."
     ),
     "changed pixels": "Share of the image's pixels that get another class than on the route that the gates decide.",
+    "importance": (
+        "What closing a path alone, and no other, does. All other gates are asked as usual, so that those further on "
+        "may answer otherwise; MACs can grow where they then open more."
+    ),
     "distance": (
         "jaccard: 1 − sum of the smaller activations / sum of the larger ones, over all paths; 0 for equal routes. "
         "hamming: share of the paths that one side opens and the other does not."

@@ -154,3 +154,24 @@ def test_a_log_without_its_checkpoint_says_what_to_do(open_app, shelf_folder, tm
     app.switch_page("routeviz/dashboard/views/what_if.py").run()
     assert not app.exception
     assert any("checkpoint" in item.value for item in app.info)
+
+
+def test_importance_ranks_the_paths_of_the_image(what_if, net):
+    app = what_if(importance="true", image="val-00003")
+    dataset = rv.open_dataset("scenes", length=6, size=(64, 96))
+    found = rv.importance(net, dataset, images=["val-00003"], workers=0)
+    shown = next(frame.value for frame in app.dataframe if "KL, nats" in frame.value)
+    wanted = found.table().query("open > 0").sort_values("changed_open", ascending=False, kind="stable")
+    assert shown["path"].tolist() == wanted["path"].tolist()
+    np.testing.assert_allclose(shown["changed pixels"], 100 * wanted["changed_open"])
+    assert any("paths are flagged" in item.value for item in app.caption)
+
+
+def test_what_importance_kept_is_shown_over_all_images(open_app, shelf_folder, net, tmp_path):
+    found = rv.importance(net, rv.open_dataset("scenes", length=6, size=(64, 96)), out=tmp_path / "kept", workers=0)
+    app = open_app(tmp_path, shelf_folder / "checkpoints", importance="true", over="all images", ranked="KL")
+    app.switch_page("routeviz/dashboard/views/what_if.py").run()
+    assert not app.exception, app.exception[0].message
+    shown = next(frame.value for frame in app.dataframe if "KL, nats" in frame.value)
+    wanted = found.table().query("open > 0").sort_values("kl_open", ascending=False, kind="stable")
+    np.testing.assert_allclose(shown["KL, nats"], wanted["kl_open"])

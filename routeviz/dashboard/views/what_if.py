@@ -12,7 +12,7 @@ import streamlit as st
 from PIL import Image, UnidentifiedImageError
 
 from routeviz.counterfactual import ForcedRoute, Original, Rerun
-from routeviz.dashboard import components, exports, forcing, pictures, running, state
+from routeviz.dashboard import closing, components, exports, forcing, pictures, running, state
 from routeviz.dashboard.chooser import choose_collection, choose_image
 from routeviz.dashboard.collection import Collection
 from routeviz.dashboard.components import Figure
@@ -72,6 +72,7 @@ def image_view(collection: Collection, convention: str) -> None:
     name = collection.facts["id"].iat[row]
     image = collection.sample(row).image
     forced_view(collection, original, image, label, name, lambda forced: collection.rerun(row, forced), convention)
+    closing.show(collection, row, convention)
 
 
 def upload_view(collection: Collection, name: str, image: np.ndarray, convention: str) -> None:
