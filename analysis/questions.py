@@ -184,6 +184,14 @@ QUESTIONS = (
         (f"routeviz report {LOG} --run data/checkpoints/scenes --out report.html",),
         "**Figures** exports pictures and their data one by one.",
     ),
+    Question(
+        "Which paths matter, and which cost and do nothing?",
+        "Each path is closed alone, and what that changes is measured: pixels, class probabilities, mIoU and MACs. "
+        "Here for one image; with `--out` for a whole dataset, where paths that are costly, often open and useless are "
+        "named. MACs can grow when a path closes, since the gates further on are asked again and may open more.",
+        (f"routeviz importance {CHECKPOINT} --dataset scenes --image val-00001 --top 8",),
+        "**What if** draws it: *Importance of paths*.",
+    ),
 )
 
 
