@@ -48,6 +48,14 @@ SHOWN_SKIPPED = 10
     "--workers", type=click.IntRange(min=0), default=1, show_default=True, help="Processes that decode images."
 )
 @click.option(
+    "--execution",
+    type=click.Choice(("folded", "sparse", "dense")),
+    default="folded",
+    show_default=True,
+    help="How the network computes. dense: all transforms of live cells, times their gates, as the released code; "
+    "sparse: what is open alone; folded: sparse, with batch norms folded into convolutions.",
+)
+@click.option(
     "--small-gate/--full-gate",
     default=None,
     help="Gate of a released checkpoint whose weights cannot tell.",
@@ -61,6 +69,7 @@ def command(
     resize: tuple[int, int] | None,
     route_file: Path | None,
     batch_size: int,
+    execution: str,
     workers: int,
     small_gate: bool | None,
     device: "torch.device",
@@ -77,6 +86,7 @@ def command(
 
     images = dataset.open()
     net = load_checkpoint(checkpoint, small_gate=small_gate)
+    net.execution = execution
     if device.type == "cuda" and device.index is None:
         device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
     log = trace(

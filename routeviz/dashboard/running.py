@@ -92,10 +92,12 @@ def features(net: RoutingNetwork, image: np.ndarray, how: How, cell: int) -> np.
 
     caught: list[np.ndarray] = []
     handle = net.cells[cell].register_forward_hook(lambda module, inputs, output: caught.append(output[0].numpy()))
+    execution, net.execution = net.execution, "sparse"  # hooks do not see folded parts
     try:
         with torch.inference_mode():
             _forward(net, image, how)
     finally:
+        net.execution = execution
         handle.remove()
     return caught[0] if caught else None
 

@@ -10,9 +10,10 @@ from routeviz.network.checkpoints import (
 )
 from routeviz.network.config import NetworkConfig, Normalization
 from routeviz.network.fixing import fixed_network, thresholded_network
-from routeviz.network.network import NetworkOutput, RoutingNetwork
+from routeviz.network.network import EXECUTIONS, NetworkOutput, RoutingNetwork
 
 __all__ = [
+    "EXECUTIONS",
     "NetworkConfig",
     "NetworkOutput",
     "Normalization",

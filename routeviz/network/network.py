@@ -15,10 +15,15 @@ from routeviz.network.blocks import Stem
 from routeviz.network.cell import GATE_BIAS, Cell
 from routeviz.network.config import NetworkConfig
 from routeviz.network.decoder import Decoder
+from routeviz.network.dense import run_cell
 from routeviz.network.finite import check_finite_logits
+from routeviz.network.folding import Folding, Parts
 from routeviz.network.forcing import RouteLike, forced_gates
 from routeviz.network.inbox import Inbox, Passage, take
 from routeviz.space import OPEN_THRESHOLD, STATES, Route
+
+EXECUTIONS = ("folded", "sparse", "dense")
+"""Ways to compute the same at inference, quickest first; see :class:`RoutingNetwork`."""
 
 
 class NetworkOutput(NamedTuple):
@@ -45,6 +50,19 @@ class RoutingNetwork(nn.Module):
     Parameters
     ----------
     config : NetworkConfig
+
+    Attributes
+    ----------
+    execution : str
+        How inference computes; logits agree to 1e-4 of the largest and the same paths open, but for activations within
+        1e-6 of the threshold, which rounding may put on either side of it.
+
+        - ``"folded"``: as sparse, through a copy of the weights with batch norms folded into convolutions,
+          channels-last, and sums made in place. Made at the first use and after every change of the weights; hooks on
+          modules do not see it. Sparse where gradients are enabled, and where fvcore or torch counts operators.
+        - ``"sparse"``: closed paths and cells are not computed, and every cell runs on the images that open it.
+        - ``"dense"``: every transform of a live cell is computed and multiplied by its gate, on the whole batch, as the
+          released code does it.
     """
 
     def __init__(self, config: NetworkConfig | None = None):
@@ -67,13 +85,15 @@ class RoutingNetwork(nn.Module):
         self.decoder = Decoder(finals.channels.tolist(), config.num_classes)
         # Plain lists: the forward passes read them cell by cell.
         self._cell_shapes = list(zip(space.cells.channels.tolist(), space.cells.stride.tolist(), strict=True))
-        self._leads_to = np.where(space.exits, space.n_cells + space.paths.target_scale, space.target).tolist()
+        self.leads_to = np.where(space.exits, space.n_cells + space.paths.target_scale, space.target).tolist()
         fixed = None if gated else torch.tensor(used.activations)
         self.register_buffer("fixed_gates", fixed, persistent=False)
         # None where every threshold is that of training: gates are then used as they are, to the last bit.
         least = torch.ones(space.n_paths) * torch.tensor(config.open_threshold)
         raised = config.open_threshold != OPEN_THRESHOLD
         self.register_buffer("open_threshold", least if raised else None, persistent=False)
+        self.execution = EXECUTIONS[0]
+        self._folding = Folding()
         self.apply(_initialise)
 
     def forward(self, images: Tensor, route: RouteLike | None = None, *, run_starved: bool = True) -> NetworkOutput:
@@ -123,11 +143,12 @@ class RoutingNetwork(nn.Module):
             raise InputError(f"images of shape {tuple(images.shape)}; a batch (N, 3, H, W) is needed")
         height, width = images.shape[-2:]
         size = padded_height, padded_width = self.padded_size((height, width))
-        x = self.stem(F.pad(images, (0, padded_width - width, 0, padded_height - height)))  # (N, C, H/4, W/4)
-        boxes = self._inboxes(x, size)
+        parts = self._parts()
+        x = parts.stem(F.pad(images, (0, padded_width - width, 0, padded_height - height)))  # (N, C, H/4, W/4)
+        boxes = self._inboxes(x, size, in_place=parts is not self)
         boxes[0].add(torch.arange(len(x), device=x.device), x)
         gates = x.new_full((len(x), self.space.n_paths), torch.nan, dtype=torch.float32)
-        return Passage(boxes, gates, image_size=(height, width), padded_size=size)
+        return Passage(boxes, gates, parts, image_size=(height, width), padded_size=size)
 
     def advance(
         self,
@@ -149,13 +170,16 @@ class RoutingNetwork(nn.Module):
         forced = None if forced is None else forced.to(gates.device)
 
         for index in range(*self._cells_between(passage.layer, until)):
-            cell, paths = self.cells[index], space.paths_from(index)
+            if passage.parts is self and self.execution == "dense":
+                run_cell(self, index, passage, forced, run_starved, opened)
+                continue
+            cell, paths = passage.parts.cells[index], space.paths_from(index)
             images = boxes[index].reached.nonzero().flatten()
             if len(images) == 0:
                 continue
             x = boxes[index].features(images)
             boxes[index] = None  # frees the sum as soon as the cell has read it
-            alphas = self._activations(index, x, None if forced is None else take(forced[:, paths], images))
+            alphas = self.activations(cell, index, x, None if forced is None else take(forced[:, paths], images))
             gates[images, paths] = alphas.float()
 
             # Asked this way round, a gate of NaN counts as open: NaN goes on to the logits, where it is seen.
@@ -168,7 +192,7 @@ class RoutingNetwork(nn.Module):
                     )
                 h = cell(take(x, awake))
             for offset, path in enumerate(range(paths.start, paths.stop)):
-                box = boxes[self._leads_to[path]]
+                box = boxes[self.leads_to[path]]
                 if len(awake):
                     if run_starved:
                         box.mark(take(images, awake))
@@ -180,10 +204,10 @@ class RoutingNetwork(nn.Module):
                             )
                         y = cell.transforms[cell.moves[offset]](take(h, chosen))
                         senders = take(awake, chosen)
-                        y = y * take(alphas, senders)[:, offset, None, None, None]
-                        box.add(take(images, senders), y)
+                        activations = take(alphas, senders)[:, offset, None, None, None]
+                        box.add(take(images, senders), y, activations)
                         if opened is not None:
-                            opened(path, y)
+                            opened(path, y * activations)
                 if len(asleep) and space.passes[path]:
                     box.add(take(images, asleep), take(x, asleep))
         passage.layer = max(passage.layer, until)
@@ -192,7 +216,7 @@ class RoutingNetwork(nn.Module):
         """Decode a passage that all layers have run on; it is used up. Raises InputError where layers are left."""
         if passage.layer <= self.space.layers:
             raise InputError(f"layers {passage.layer} to {self.space.layers} have not run; advance the passage first")
-        logits = self.decoder(passage.boxes[self.space.n_cells :], passage.padded_size)
+        logits = passage.parts.decoder(passage.boxes[self.space.n_cells :], passage.padded_size)
         height, width = passage.image_size
         return NetworkOutput(logits[..., :height, :width], passage.gates)
 
@@ -203,7 +227,7 @@ class RoutingNetwork(nn.Module):
         gates = []
         for index, cell in enumerate(self.cells):
             x = boxes[index].features(everyone)
-            alphas = self._ask(index, x)
+            alphas = self._ask(cell, index, x)
             closed = (alphas.sum(dim=1) < OPEN_THRESHOLD).to(x.dtype)
             gates.append(alphas)
             h = cell(x)
@@ -211,36 +235,46 @@ class RoutingNetwork(nn.Module):
                 y = cell.transforms[cell.moves[offset]](h) * alphas[:, offset, None, None, None]
                 if space.passes[path]:
                     y = y + x * closed[:, None, None, None]
-                boxes[self._leads_to[path]].add(everyone, y)
+                boxes[self.leads_to[path]].add(everyone, y)
         passage.gates, passage.layer = torch.cat(gates, dim=1), space.layers + 1
 
-    def _activations(self, index: int, x: Tensor, forced: Tensor | None) -> Tensor:
+    def activations(self, cell: nn.Module, index: int, x: Tensor, forced: Tensor | None) -> Tensor:
         """Activations of a cell's paths, ``(n, path)``: forced where given; the gate runs on the images that ask it."""
         if forced is None:
-            return self._ask(index, x)
+            return self._ask(cell, index, x)
         asks = forced.isnan()
         images = asks.any(dim=1).nonzero().flatten()
         if len(images) == 0:
             return forced
-        asked = self._ask(index, take(x, images)).to(forced.dtype)
+        asked = self._ask(cell, index, take(x, images)).to(forced.dtype)
         return forced.index_copy(0, images, torch.where(take(asks, images), asked, take(forced, images)))
 
-    def _ask(self, index: int, x: Tensor) -> Tensor:
+    def _ask(self, cell: nn.Module, index: int, x: Tensor) -> Tensor:
         """What a cell's gate gives, ``(n, path)``, exactly 0 where that is not above the path's threshold."""
-        alphas = self.cells[index].gate(x)
+        alphas = cell.gate(x)
         if self.open_threshold is None:
             return alphas
         return torch.where(alphas <= self.open_threshold[self.space.paths_from(index)], 0, alphas)
+
+    def _parts(self) -> Parts | RoutingNetwork:
+        """What a passage runs through: this network, or its folded copy."""
+        if self.execution not in EXECUTIONS:
+            raise InputError(f"execution {self.execution!r}; valid: {', '.join(EXECUTIONS)}")
+        if self.training or torch.is_grad_enabled() or self.execution != "folded":
+            return self
+        if torch.jit.is_tracing() or torch._C._len_torch_dispatch_stack():
+            return self  # a counter of operators looks on, and would not know these
+        return self._folding.parts(self)
 
     def _cells_between(self, first: int, last: int) -> tuple[int, int]:
         """Positions of the first cell of layer `first` and of layer `last`."""
         return tuple(np.searchsorted(self.space.cells.layer, (first, last)).tolist())
 
-    def _inboxes(self, x: Tensor, size: tuple[int, int]) -> list[Inbox]:
+    def _inboxes(self, x: Tensor, size: tuple[int, int], *, in_place: bool = False) -> list[Inbox]:
         """Empty inboxes of all cells, then of the decoder's scales, finest first."""
         shapes = [(len(x), channels, size[0] // stride, size[1] // stride) for channels, stride in self._cell_shapes]
         like = x.new_empty(0)  # so that no inbox keeps the stem's features alive
-        return [Inbox(shape, like) for shape in shapes + shapes[-self.space.scales :]]
+        return [Inbox(shape, like, in_place=in_place) for shape in shapes + shapes[-self.space.scales :]]
 
     def padded_size(self, image_size: tuple[int, int]) -> tuple[int, int]:
         """(H, W) padded, bottom and right, to multiples of the coarsest stride (32)."""

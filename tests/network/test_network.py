@@ -35,7 +35,8 @@ def images():
     )
 
 
-def run(net, images, route=None):
+def run(net, images, route=None, execution="folded"):
+    net.execution = execution
     with torch.inference_mode():
         return net(images, route=route)
 
@@ -105,10 +106,10 @@ def test_a_cell_forced_on_all_its_paths_computes_no_gate(net, images):
     handles = [cell.gate.register_forward_hook(lambda *_, i=i: asked.append(i)) for i, cell in enumerate(net.cells)]
     try:
         first = net.space.paths_from(0)
-        run(net, images, route={path: 1.0 for path in range(first.start, first.stop)})
+        run(net, images, route={path: 1.0 for path in range(first.start, first.stop)}, execution="sparse")
         assert 0 not in asked
         asked.clear()
-        run(net, images, route=np.ones(net.space.n_paths))
+        run(net, images, route=np.ones(net.space.n_paths), execution="sparse")
         assert asked == []
     finally:
         for handle in handles:
@@ -138,7 +139,7 @@ def test_closed_cells_compute_nothing(net, images):
         path = net.space.path_index(0, 0, "down")
         route = np.zeros(net.space.n_paths)
         route[path] = 1
-        run(net, images, route=route)
+        run(net, images, route=route, execution="sparse")
     finally:
         for handle in handles:
             handle.remove()

@@ -1,0 +1,138 @@
+"""How quick inference is: folded, sparse and dense execution of the same network, beside what a matrix product permits.
+
+    OMP_NUM_THREADS=1 python analysis/benchmarks/inference.py [--repeats 7] [--out time_against_macs.png]
+
+Each row's executions take turns in one process; medians of wall-clock and of processor time. The latter says more where
+other work shares the machine, on one thread. The limit is 2 × MACs over the rate of a 2048 × 2048 matrix product.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from scipy.stats import linregress
+
+import routeviz as rv
+
+SIDE = 2048
+ROWS = (  # name, C, batch, (height, width), share of open paths, aim over dense
+    ("all paths open", 64, 1, (512, 1024), 1.0, 2.2),
+    ("half of the paths closed", 64, 1, (512, 1024), 0.5, 2.8),
+    ("routes differ, batch 8", 16, 8, (352, 480), None, 3.5),
+)
+
+
+def network(width: int, share_open: float | None) -> rv.RoutingNetwork:
+    """A network whose norms have seen images, and whose gates open a share of the paths, or differ by image."""
+    torch.manual_seed(0)
+    net = rv.RoutingNetwork(rv.NetworkConfig(width=width))
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = None
+    with torch.no_grad():
+        net(images(2, (128, 256)))
+        for cell in net.cells:
+            score = cell.gate.score
+            if share_open is None:
+                score.weight.normal_(std=1.0)
+                score.bias.normal_(mean=-0.2, std=0.5)
+            else:
+                score.weight.zero_()
+                score.bias.copy_(torch.where(torch.rand(len(score.bias)) < share_open, 1.5, -1.0))
+    return net.eval()
+
+
+def images(n: int, size: tuple[int, int]) -> torch.Tensor:
+    """Noise of several contrasts, as a network takes it."""
+    return torch.randn(n, 3, *size) * torch.linspace(10, 100, n).view(n, 1, 1, 1)
+
+
+def timed(call: Callable[[], object]) -> tuple[float, float]:
+    """Seconds of wall-clock and of processor time."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    call()
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def taking_turns(calls: dict[str, Callable[[], object]], repeats: int) -> dict[str, tuple[float, float]]:
+    """Median seconds (wall-clock, processor) of each call, after one that does not count."""
+    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
+    for number in range(repeats + 1):
+        for name, call in calls.items():
+            if number:
+                seconds[name].append(timed(call))
+            else:
+                call()
+    return {name: tuple(map(statistics.median, zip(*values, strict=True))) for name, values in seconds.items()}
+
+
+@torch.inference_mode()
+def run(net: rv.RoutingNetwork, batch: torch.Tensor, execution: str, route: object = None) -> rv.NetworkOutput:
+    net.execution = execution
+    return net(batch, route=route)
+
+
+def table(repeats: int) -> None:
+    """Print one row a setting and kind of time."""
+    print(f"{torch.get_num_threads()} threads, torch {torch.__version__}, median of {repeats}; time in ms")
+    print(
+        f"{'':<26}{'time':<6}{'folded':>8}{'sparse':>8}{'dense':>8}{'limit':>8}{'dense/folded':>14}{'folded/limit':>14}"
+    )
+    product = torch.randn(SIDE, SIDE)
+    for name, width, n, size, share_open, aim in ROWS:
+        net, batch = network(width, share_open), images(n, size)
+        calls = {
+            way: lambda way=way, net=net, batch=batch: run(net, batch, way) for way in ("folded", "sparse", "dense")
+        }
+        gates = run(net, batch, "sparse").gates.numpy()
+        medians = taking_turns(calls | {"limit": lambda: product @ product}, repeats)
+        share = rv.macs(net, gates, size).sum() / SIDE**3
+        for kind, clock in enumerate(("wall", "cpu")):
+            ms = {way: 1e3 * values[kind] for way, values in medians.items()}
+            ms["limit"] *= share
+            print(
+                f"{name:<26}{clock:<6}"
+                + "".join(f"{ms[way]:>8.0f}" for way in ("folded", "sparse", "dense", "limit"))
+                + f"{ms['dense'] / ms['folded']:>7.2f} (≥ {aim}){ms['folded'] / ms['limit']:>14.2f}"
+                + (" (aim: < 1.6)" if share_open == 1 else "")
+            )
+
+
+def against_macs(out: Path, repeats: int) -> None:
+    """Plot processor time of forced routes against their MACs, with the line through them."""
+    net, batch, rng = network(64, 1.0), images(1, (512, 1024)), np.random.default_rng(0)
+    routes = [(rng.random(net.space.n_paths) < share).astype(np.float32) for share in np.linspace(0.05, 1, 12)]
+    calls = {str(number): lambda route=route: run(net, batch, "folded", route) for number, route in enumerate(routes)}
+    gates = [run(net, batch, "sparse", route).gates.numpy() for route in routes]
+    giga = np.array([rv.macs(net, row, (512, 1024), with_gates=False)[0] for row in gates]) / 1e9
+    ms = np.array([1e3 * cpu for _, cpu in taking_turns(calls, repeats).values()])
+    line = linregress(giga, ms)
+    print(f"time = {line.intercept:.0f} ms + {line.slope:.1f} ms per G MACs (conv), R² {line.rvalue**2:.3f}")
+    figure, ax = plt.subplots(figsize=(5, 3.5), layout="constrained")
+    ax.scatter(giga, ms)
+    ax.plot(giga, line.intercept + line.slope * giga, color="0.4")
+    ax.set(xlabel="MACs executed, G (conv)", ylabel="processor time, ms", xlim=(0, None), ylim=(0, None))
+    ax.set_title(f"{line.intercept:.0f} ms + {line.slope:.1f} ms per G MACs, R² = {line.rvalue**2:.3f}", fontsize=10)
+    figure.savefig(out, dpi=120)
+
+
+@torch.no_grad()
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--out", type=Path, help="Draw time against MACs here.")
+    given = parser.parse_args()
+    table(given.repeats)
+    if given.out:
+        against_macs(given.out, given.repeats)
+
+
+if __name__ == "__main__":
+    main()

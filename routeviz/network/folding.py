@@ -1,0 +1,165 @@
+"""A network made ready for inference: norms folded into convolutions, channels-last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from routeviz.network.blocks import ConvNorm
+
+if TYPE_CHECKING:
+    from routeviz.network.network import RoutingNetwork
+
+CHANNELS_LAST = torch.channels_last
+
+
+class Parts(NamedTuple):
+    """What a passage runs through; a network is the same three parts as they were trained."""
+
+    stem: nn.Module
+    cells: nn.ModuleList
+    decoder: nn.Module
+
+
+class FoldedConv(nn.Module):
+    """A convolution with bias and, where asked, a ReLU in the same pass over its values; channels-last.
+
+    Where oneDNN computes (float32 on a CPU), its weights are brought to the layout that oneDNN wants once, and bias,
+    sum and ReLU are applied to values while they are at hand: these are the operators that torch's own compiler calls.
+
+    Parameters
+    ----------
+    conv : nn.Conv2d
+        Its weights are copied.
+    relu : bool
+    every : int
+        Stride at which the input is read before the convolution.
+    """
+
+    def __init__(self, conv: nn.Conv2d, *, relu: bool = False, every: int = 1):
+        super().__init__()
+        self.every, self.relu = every, "relu" if relu else "none"
+        self.place = [list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups]
+        self.bias = None if conv.bias is None else conv.bias.detach().clone()
+        self.weight = conv.weight.detach().clone(memory_format=CHANNELS_LAST)
+        self.packed = self.weight.device.type == "cpu" and self.weight.dtype == torch.float32 and _has_onednn()
+        if self.packed:
+            self.weight = torch.ops.mkldnn._reorder_convolution_weight(self.weight, *self.place)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.every > 1:
+            x = x[..., :: self.every, :: self.every].contiguous(memory_format=CHANNELS_LAST)
+        if self.packed:
+            return torch.ops.mkldnn._convolution_pointwise(x, self.weight, self.bias, *self.place, self.relu, [], "")
+        y = self._conv(x)
+        return y.relu_() if self.relu == "relu" else y
+
+    def plus(self, x: Tensor, other: Tensor) -> Tensor:
+        """``relu(conv(x) + other)``."""
+        if self.packed:
+            return torch.ops.mkldnn._convolution_pointwise.binary(
+                x, other, self.weight, self.bias, *self.place, "add", 1.0, "relu", [], None
+            )
+        return self._conv(x).add_(other).relu_()
+
+    def _conv(self, x: Tensor) -> Tensor:
+        padding, stride, dilation, groups = self.place
+        return F.conv2d(x, self.weight, self.bias, stride, padding, dilation, groups)
+
+
+class FoldedCell(nn.Module):
+    """A cell that gives relu(h), which is what each of its transforms begins with, while h is at hand."""
+
+    def __init__(self, cell: nn.Module):
+        super().__init__()
+        self.moves, self.gate = cell.moves, folded(cell.gate)
+        self.operation = folded(cell.operation)
+        # Without their ReLU. What is left of "keep" is nothing, and of "down" one convolution.
+        self.transforms = nn.ModuleDict(
+            {move: folded(whole[1:]) if move != "keep" else nn.Identity() for move, whole in cell.transforms.items()}
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """relu(h): ``(N, C, H, W) -> (N, C, H, W)``."""
+        first, second = self.operation
+        return second.pointwise.plus(second.depthwise(first(x)), x)
+
+
+class FoldedStem(nn.Sequential):
+    """The stem, channels-last."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.contiguous(memory_format=CHANNELS_LAST))
+
+
+def folded(module: nn.Module | None) -> nn.Module | None:
+    """Copy a module with every convolution in it, and the norm and ReLU behind it, made one `FoldedConv`."""
+    if isinstance(module, ConvNorm):
+        relu = isinstance(module.relu, nn.ReLU)
+        return FoldedConv(fuse_conv_bn_eval(module.conv, module.norm), relu=relu, every=module.every)
+    if isinstance(module, nn.Conv2d):
+        return FoldedConv(module)
+    if module is None or not module._modules:
+        return module
+    copy = module.__new__(type(module))
+    copy.__dict__ = module.__dict__ | {"_modules": {name: folded(child) for name, child in module._modules.items()}}
+    return copy
+
+
+class Folding:
+    """Keeps a network's folded parts as long as its weights stay what they were.
+
+    They are made at the first use and again after any change of the weights: by a training step, `load_state_dict`,
+    `to`, or an assignment. What is compared are the tensors themselves and torch's counts of writes to them, so that
+    only a write behind torch's back (through ``.data`` or NumPy) goes unnoticed; `forget` tells of such.
+    """
+
+    def __init__(self) -> None:
+        self._kept: tuple[list[tuple[Tensor, int]], Parts] | None = None
+
+    def parts(self, net: RoutingNetwork) -> Parts | RoutingNetwork:
+        """The network's parts, folded; the network itself where its weights cannot tell whether they have changed."""
+        tensors = _tensors(net)
+        if any(tensor.is_inference() for tensor in tensors):
+            return net
+        kept = self._kept  # read once: another thread may fold anew meanwhile
+        if kept is None or not _unchanged(kept[0], tensors):
+            with torch.no_grad():
+                stem = FoldedStem(*(folded(part) for part in net.stem))
+                parts = Parts(stem, nn.ModuleList(FoldedCell(cell) for cell in net.cells), folded(net.decoder))
+            self._kept = kept = ([(tensor, tensor._version) for tensor in tensors], parts)
+        return kept[1]
+
+    def forget(self) -> None:
+        """Fold anew at the next use."""
+        self._kept = None
+
+    def __reduce__(self) -> tuple:
+        return Folding, ()  # a copied or unpickled network folds for itself
+
+
+def _tensors(net: nn.Module) -> list[Tensor]:
+    """All parameters and buffers; what `net.parameters()` takes ten times as long for."""
+    found, rest = [], [net]
+    while rest:
+        module = rest.pop()
+        found += [*module._parameters.values(), *module._buffers.values()]
+        rest += module._modules.values()
+        rest = [child for child in rest if child is not None] if None in rest else rest
+    return [tensor for tensor in found if tensor is not None]
+
+
+def _unchanged(kept: list[tuple[Tensor, int]], tensors: list[Tensor]) -> bool:
+    return len(kept) == len(tensors) and all(
+        was is tensor and version == tensor._version for (was, version), tensor in zip(kept, tensors, strict=True)
+    )
+
+
+def _has_onednn() -> bool:
+    """Whether torch has oneDNN and the operators that are used here; they are not part of its public interface."""
+    names = ("_reorder_convolution_weight", "_convolution_pointwise")
+    return torch.backends.mkldnn.is_available() and all(hasattr(torch.ops.mkldnn, name) for name in names)

@@ -1,0 +1,124 @@
+"""Folded, sparse and dense execution give the same, and the folded copy follows the weights."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+from routeviz.errors import InputError
+from routeviz.network import EXECUTIONS, NetworkConfig, RoutingNetwork
+
+
+@pytest.fixture(scope="module")
+def images():
+    generator = torch.Generator().manual_seed(3)
+    return torch.randn(5, 3, 60, 96, generator=generator) * torch.linspace(0.2, 3, 5).view(5, 1, 1, 1)
+
+
+def network(*, small_gate=False):
+    torch.manual_seed(0)
+    net = RoutingNetwork(NetworkConfig(layers=5, width=4, num_classes=3, stem_width=8, small_gate=small_gate))
+    with torch.no_grad():
+        for _ in range(3):
+            net(torch.randn(4, 3, 64, 64))
+        for cell in net.cells:
+            torch.nn.init.normal_(cell.gate.score.weight, std=2.0)
+            torch.nn.init.normal_(cell.gate.score.bias, mean=-0.7, std=1.0)
+    return net.eval()
+
+
+@torch.inference_mode()
+def run(net, images, execution="folded", **how):
+    net.execution = execution
+    return net(images, **how)
+
+
+def assert_same(one, other):
+    assert torch.equal(one.gates.isnan(), other.gates.isnan())
+    assert torch.equal(one.gates > 1e-4, other.gates > 1e-4)
+    torch.testing.assert_close(one.gates, other.gates, rtol=0, atol=1e-5, equal_nan=True)
+    assert (one.logits - other.logits).abs().max() < 1e-4 * other.logits.abs().max()
+
+
+@pytest.mark.parametrize("run_starved", [True, False])
+@pytest.mark.parametrize("small_gate", [False, True])
+def test_all_ways_to_execute_agree(images, small_gate, run_starved):
+    net, rng = network(small_gate=small_gate), np.random.default_rng(0)
+    shape = (len(images), net.space.n_paths)
+    forced = np.where(rng.random(shape) < 0.4, rng.random(shape), 0).astype(np.float32)
+    forced[1] = 0
+    forced[2, 10:40] = np.nan
+    for route in (None, forced):
+        dense = run(net, images, "dense", route=route, run_starved=run_starved)
+        assert len(np.unique((dense.gates > 1e-4).numpy(), axis=0)) > 1  # routes do differ
+        for execution in EXECUTIONS[:2]:
+            assert_same(run(net, images, execution, route=route, run_starved=run_starved), dense)
+
+
+def test_a_forked_passage_and_what_was_sent_are_not_written_to(images):
+    net, sent = network(), {}
+    with torch.inference_mode():
+        whole = net(images)
+        passage = net.start(images)
+        for layer in range(net.space.layers + 1):
+            kept = passage.fork()
+            net.advance(passage, until=layer + 1, opened=lambda path, y: sent.update({path: (y, y.clone())}))
+            net.advance(kept)
+            assert torch.equal(net.finish(kept).logits, whole.logits)
+        assert torch.equal(net.finish(passage).logits, whole.logits)
+    assert sent
+    assert all(torch.equal(y, was) for y, was in sent.values())
+
+
+@pytest.mark.parametrize("how", ["in place", "loaded", "replaced", "trained", "moved"])
+def test_the_folded_copy_follows_the_weights(images, how):
+    net = network()
+    before = run(net, images)
+    if how == "in place":
+        with torch.no_grad():
+            net.stem[0].norm.running_mean += 1
+    elif how == "loaded":
+        other = network()
+        torch.nn.init.normal_(other.decoder.predictor.weight)
+        net.load_state_dict(other.state_dict())
+    elif how == "replaced":
+        net.decoder.predictor = torch.nn.Conv2d(4, 3, 3, padding=1)
+    elif how == "trained":
+        with torch.no_grad():
+            net.train()(images)
+        net.eval()
+    else:
+        assert run(net.double(), images.double()).logits.dtype == torch.float64
+        net.float()
+        return
+    after = run(net, images)
+    assert not torch.equal(after.logits, before.logits)
+    assert_same(after, run(net, images, "sparse"))
+
+
+def test_the_copy_is_made_once_and_is_no_part_of_the_network(images):
+    net = network()
+    names = list(net.state_dict())
+    run(net, images)
+    first = net._folding.parts(net)
+    run(net, images)
+    assert net._folding.parts(net) is first
+    assert list(net.state_dict()) == names
+    for other in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        assert other._folding._kept is None
+        assert torch.equal(run(other, images).logits, run(net, images).logits)
+
+
+def test_gradients_flow_in_eval_mode(images):
+    net = network()
+    net(images).logits.sum().backward()
+    assert net.stem[0].conv.weight.grad is not None
+
+
+def test_another_word_is_refused(images):
+    net = network()
+    net.execution = "quick"
+    with pytest.raises(InputError, match="valid: folded, sparse, dense"):
+        net(images)
