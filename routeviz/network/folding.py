@@ -128,6 +128,8 @@ class Folding:
             return net
         kept = self._kept  # read once: another thread may fold anew meanwhile
         if kept is None or not _unchanged(kept[0], tensors):
+            if not all(tensor.isfinite().all() for tensor in tensors):
+                return net  # oneDNN's ReLU makes 0 of NaN; as trained, NaN goes on to where it is seen
             with torch.no_grad():
                 stem = FoldedStem(*(folded(part) for part in net.stem))
                 parts = Parts(stem, nn.ModuleList(FoldedCell(cell) for cell in net.cells), folded(net.decoder))

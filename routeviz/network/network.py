@@ -143,7 +143,7 @@ class RoutingNetwork(nn.Module):
             raise InputError(f"images of shape {tuple(images.shape)}; a batch (N, 3, H, W) is needed")
         height, width = images.shape[-2:]
         size = padded_height, padded_width = self.padded_size((height, width))
-        parts = self._parts()
+        parts = self._parts(images)
         x = parts.stem(F.pad(images, (0, padded_width - width, 0, padded_height - height)))  # (N, C, H/4, W/4)
         boxes = self._inboxes(x, size, in_place=parts is not self)
         boxes[0].add(torch.arange(len(x), device=x.device), x)
@@ -256,7 +256,7 @@ class RoutingNetwork(nn.Module):
             return alphas
         return torch.where(alphas <= self.open_threshold[self.space.paths_from(index)], 0, alphas)
 
-    def _parts(self) -> Parts | RoutingNetwork:
+    def _parts(self, images: Tensor) -> Parts | RoutingNetwork:
         """What a passage runs through: this network, or its folded copy."""
         if self.execution not in EXECUTIONS:
             raise InputError(f"execution {self.execution!r}; valid: {', '.join(EXECUTIONS)}")
@@ -264,6 +264,8 @@ class RoutingNetwork(nn.Module):
             return self
         if torch.jit.is_tracing() or torch._C._len_torch_dispatch_stack():
             return self  # a counter of operators looks on, and would not know these
+        if not images.sum(dtype=torch.float32).isfinite():
+            return self  # a folded ReLU makes 0 of NaN, which is to be seen
         return self._folding.parts(self)
 
     def _cells_between(self, first: int, last: int) -> tuple[int, int]:

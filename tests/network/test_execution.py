@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from routeviz.errors import InputError
+from routeviz.errors import InputError, NonFiniteError
 from routeviz.network import EXECUTIONS, NetworkConfig, RoutingNetwork
 
 
@@ -109,6 +109,17 @@ def test_the_copy_is_made_once_and_is_no_part_of_the_network(images):
     for other in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
         assert other._folding._kept is None
         assert torch.equal(run(other, images).logits, run(net, images).logits)
+
+
+def test_nan_is_seen(images):
+    net = network()
+    broken = images.clone()
+    broken[1, 0, 3, 4] = torch.nan
+    with pytest.raises(NonFiniteError, match="image 1 of the batch"):
+        run(net, broken)
+    torch.nn.init.constant_(net.cells[0].gate.score.bias, torch.nan)
+    with pytest.raises(NonFiniteError, match="gate"):
+        run(net, images)
 
 
 def test_gradients_flow_in_eval_mode(images):
