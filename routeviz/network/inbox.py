@@ -53,7 +53,7 @@ class Inbox:
             self._sum, owned = self._like.new_zeros(self._shape).to(memory_format=layout), self._in_place
         self._owned = True
         if owned:
-            rows(self._sum).index_add_(0, images, rows(sent))
+            self._sum.permute(0, 2, 3, 1).index_add_(0, images, sent.permute(0, 2, 3, 1))
         else:
             self._sum = self._sum.index_add(0, images, sent)
 
@@ -128,8 +128,3 @@ def take(x: Tensor, images: Tensor) -> Tensor:
     if x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last):
         return x.permute(0, 2, 3, 1).index_select(0, images).permute(0, 3, 1, 2)  # a quarter of the time
     return x[images]
-
-
-def rows(x: Tensor) -> Tensor:
-    """The values of each image in one row, ``(N, H·W·C)``: a view of a channels-last tensor."""
-    return x.permute(0, 2, 3, 1).flatten(1)
