@@ -41,9 +41,13 @@ MOST_COUNTED = 20_000
 OBJECT_FACTS = ("count", "median_area", "share_small", "share_medium", "share_large")
 
 
-@st.cache_resource(ttl=5, max_entries=4, show_spinner=False)
+FRESH_S = 5
+"""So long may what is new in a folder go unseen."""
+
+
+@st.cache_resource(ttl=FRESH_S, max_entries=4, show_spinner=False)
 def items(settings_text: str) -> list[Item]:
-    """All logs, checkpoints and runs; looked for anew after five seconds."""
+    """All logs, checkpoints and runs; looked for anew after `FRESH_S`."""
     return find(Settings.from_environment().folders)
 
 

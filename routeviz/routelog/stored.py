@@ -164,6 +164,8 @@ class StoredLog(RouteLog):
     def _facts(self, columns: Sequence[str]) -> pd.DataFrame:
         if "_images" in self.__dict__:
             return super()._facts(columns)
+        if not columns:
+            return pd.DataFrame(index=range(len(self)))  # a table of no columns has no rows to Arrow
         # No name for the tables: only then can each column be let go as soon as pandas has it.
         return pa.concat_tables(self._each(lambda number: self._read(number, list(columns)))).to_pandas(
             self_destruct=True, split_blocks=True

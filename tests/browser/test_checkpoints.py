@@ -1,4 +1,5 @@
 import re
+import time
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ import torch
 from PIL import Image
 
 import routeviz as rv
+from routeviz.dashboard.caches import FRESH_S
 from routeviz.dashboard.settings import JOBS
 from routeviz.jobs import list_jobs, stop
 from routeviz.training import TrainConfig, read_metrics, train
@@ -34,6 +36,7 @@ def run_folder(shelf):
     )
     folder = shelf.folder / "runs" / "tiny"
     train(config, folder)
+    time.sleep(FRESH_S)  # an earlier look at the shelf, which has no such run, is used that long
     return folder
 
 

@@ -37,6 +37,12 @@ def assert_same(first, second):
     assert first.source == second.source
 
 
+def test_facts_of_no_column_are_a_row_for_each_image(tmp_path, space, make_gates, make_images):
+    log = RouteLog(make_gates(5), make_images(5), space, {})
+    log.save(tmp_path / "log")
+    assert load_log(tmp_path / "log").facts().shape == log.facts().shape == (5, 0)
+
+
 def test_saved_and_loaded_is_the_same(log, folder):
     again = load_log(folder, verify=True)
     assert again.gates.dtype == np.float32
