@@ -12,7 +12,7 @@ from routeviz.errors import InputError
 from routeviz.space.space import RoutingSpace
 
 OPEN_THRESHOLD = 1e-4
-"""A path is open where its activation is above this; a cell is closed where the sum of its activations is below."""
+"""A path is open where its activation is above this; in the lattice a cell is closed where their sum is below."""
 
 STATES = ("unreached", "closed", "open")
 UNREACHED, CLOSED, OPEN = range(3)
@@ -96,8 +96,8 @@ def flow(space: RoutingSpace, gates: np.ndarray, *, zeros: bool | None = None) -
 
     A live cell (sum of activations >= 1e-4) sends a tensor along all its paths, zeros along those not open; a closed
     cell passes its input along its pass path and sends nothing elsewhere; a cell to which nothing is sent is unreached.
-    In a space without ``zeros`` nothing goes along a path that is not open; in one with a ``bypass`` a closed cell's
-    input comes to wherever its paths lead, along none of them.
+    In a space without ``zeros`` a cell is live where one of its paths is open, and nothing goes along the others; in
+    one with a ``bypass`` a closed cell's input comes to wherever its paths lead, along none of them.
 
     Parameters
     ----------
@@ -116,7 +116,9 @@ def flow(space: RoutingSpace, gates: np.ndarray, *, zeros: bool | None = None) -
     kinds[space.fed] = True
     for cell in range(space.n_cells):
         paths, kind = space.paths_from(cell), kinds[cell]
-        np.logical_and(alphas[paths].sum(axis=0) >= OPEN_THRESHOLD, kind[0], out=live[cell])
+        # Of what sends no zeros a cell with all paths shut would lose the image: there the sum does not make it live.
+        wanted = alphas[paths].sum(axis=0) >= OPEN_THRESHOLD if space.zeros else opened[paths].any(axis=0)
+        np.logical_and(wanted, kind[0], out=live[cell])
         opened[paths] &= live[cell]
         passed = kind & ~live[cell]
         for path in range(paths.start, paths.stop):

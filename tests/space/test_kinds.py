@@ -101,6 +101,17 @@ def test_a_path_that_is_shut_carries_nothing_but_in_the_lattice():
     assert [INPUTS[kind] for kind in sent(lattice, gates)[0, :2]] == ["image", "zeros"]
 
 
+@pytest.mark.parametrize(
+    ("space", "shut"), [(experts_space(2, 2), [6e-5, 6e-5]), (chain_space(2), [1e-4])], ids=["experts", "chain"]
+)
+def test_a_cell_with_all_paths_shut_is_closed_and_the_image_goes_on(space, shut):
+    # Together, or at the threshold itself, they are as much as keeps a cell of the lattice live.
+    gates = np.zeros(space.n_paths, np.float32)
+    gates[: len(shut)], gates[len(shut)] = shut, 1
+    assert words(space, gates) == (["closed", "open"], ["image", "image"])
+    assert words(lattice_space(1, 2, scales=1), [1e-4, 1])[0] == ["open", "open"]
+
+
 def test_a_cell_graph_has_an_operation_on_each_edge_and_both_inputs_are_fed():
     space = SPACES["cellgraph"]
     assert space.n_paths == 5 * 2 + 2
