@@ -238,7 +238,8 @@ def cell_graph_space(
     Raises
     ------
     InputError
-        If an edge leads backwards, nodes are missing, or there is nothing to choose from.
+        If an edge leads backwards, nodes are missing, there is nothing to choose from, or an operation or output is
+        given twice.
     """
     n_nodes = max((target for _, target in edges), default=0) + 1
     outputs = [n_nodes - 1] if outputs is None else list(outputs)
@@ -251,12 +252,12 @@ def cell_graph_space(
     steps += [(node, "out", n_nodes) for node in outputs]
     steps.sort(key=lambda step: step[0])
     paths = [(a, 0, operation, b, int(b == n_nodes)) for a, operation, b in steps]
-    names = [f"node {node}" for node in range(n_nodes)]
-    space = _space("cellgraph", cells, paths, names)
     labels = [f"node {a} out" if b == n_nodes else f"node {a} to {b} {operation}" for a, operation, b in steps]
-    fed = np.arange(n_nodes) < inputs
-    cells, paths = space.cells.assign(fed=fed.tolist()), space.paths.assign(name=labels)
-    return RoutingSpace("cellgraph", cells if inputs > 1 else space.cells, paths, "", zeros=False)
+    cells = pd.DataFrame(cells, columns=CELL_COLUMNS).assign(name=[f"node {node}" for node in range(n_nodes)])
+    if inputs > 1:
+        cells = cells.assign(fed=[node < inputs for node in range(n_nodes)])
+    paths = pd.DataFrame(paths, columns=PATH_COLUMNS).assign(name=labels)
+    return RoutingSpace("cellgraph", cells, paths, "", zeros=False)
 
 
 def _parallel(

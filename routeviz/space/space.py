@@ -50,7 +50,8 @@ class RoutingSpace:
     Raises
     ------
     InputError
-        If a column is missing, a path starts at no cell, or the paths are not grouped in the order of the cells.
+        If a column is missing, a path starts at no cell, the paths are not grouped in the order of the cells, two cells
+        or paths have one name, or no cell is fed.
     """
 
     kind: str
@@ -69,6 +70,13 @@ class RoutingSpace:
             )
         if positions != sorted(positions):
             raise InputError("paths are out of order; sort them by the cell they start at, in the order of the cells")
+        names = (*self.cell_names, *self.path_names)
+        if not all(isinstance(name, str) for name in names):
+            raise InputError("the names of cells and paths must be text")
+        if len(set(names)) < len(names):
+            # Gates, forced routes and tables find cells and paths by their names.
+            twice = Counter(names).most_common(1)[0][0]
+            raise InputError(f"two cells or paths are called {twice!r}; give each a name of its own, in a column name")
 
     def _check_tables(self) -> None:
         """Raise InputError where a table holds what no space can have: a file may claim anything."""
@@ -88,6 +96,8 @@ class RoutingSpace:
             raise InputError(f"{n_cells} cells, some at one place or outside; number layers and scales from 0")
         if self.cells[["stride", "channels"]].min().min() < 1:
             raise InputError("a cell has a stride and a number of channels of at least 1")
+        if "fed" in self.cells and not (self.cells.fed.dtype == bool and self.cells.fed.any()):
+            raise InputError("fed says of each cell true or false, and true of at least one")
 
     @cached_property
     def _positions(self) -> dict[tuple[int, int], int]:

@@ -135,6 +135,9 @@ def test_a_cell_graph_has_an_operation_on_each_edge_and_both_inputs_are_fed():
         lambda: branches_space([]),
         lambda: cell_graph_space([], ["conv"]),
         lambda: cell_graph_space([(0, 1)], ["conv"], outputs=[5]),
+        lambda: cell_graph_space([(0, 1)], ["conv", "conv"]),
+        lambda: cell_graph_space([(0, 1)], ["conv"], outputs=[1, 1]),
+        lambda: choices_space([["conv", "conv"], ["conv"]]),
     ],
 )
 def test_impossible_spaces_are_refused(wrong):

@@ -135,3 +135,34 @@ def test_two_cells_at_one_place_and_no_cell_are_refused(small):
         RoutingSpace.from_dict(data)
     with pytest.raises(InputError, match="0 cells"):
         RoutingSpace("lattice", small.cells[:0], small.paths[:0])
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "values", "said"),
+    [
+        ("cells", "name", ["stem", "stem", "last"], "called 'stem'"),
+        ("cells", "name", ["stem", None, "last"], "must be text"),
+        ("cells", "name", [1, 2, 3], "must be text"),
+        ("cells", "name", [["stem"], "middle", "last"], "must be text"),
+        ("paths", "name", ["on", "on", "out"], "called 'on'"),
+        ("paths", "name", ["on", "L1 s0", "out"], "called 'L1 s0'"),
+        ("paths", "name", ["on", None, "out"], "must be text"),
+        ("cells", "fed", [None, "no", True], "fed says"),
+        ("cells", "fed", [1, 0, 0], "fed says"),
+        ("cells", "fed", [False, False, False], "true of at least one"),
+    ],
+)
+def test_names_that_do_not_tell_apart_and_cells_that_nothing_feeds_are_refused(table, column, values, said):
+    data = lattice_space(2, 8, scales=1).to_dict()
+    data[table][column] = values
+    with pytest.raises(InputError, match=said):
+        RoutingSpace.from_dict(data)
+
+
+def test_names_and_fed_cells_are_read_from_the_tables():
+    data = lattice_space(2, 8, scales=1).to_dict()
+    data["cells"] |= {"name": ["stem", "middle", "last"], "fed": [True, False, True]}
+    data["paths"]["name"] = ["on", "on again", "out"]
+    space = RoutingSpace.from_dict(data)
+    assert (space.cell_names, space.path_names) == (("stem", "middle", "last"), ("on", "on again", "out"))
+    assert space.fed.tolist() == [True, False, True]
