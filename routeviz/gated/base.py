@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from routeviz.recording import Gate, measure_macs
@@ -14,11 +13,11 @@ from routeviz.routelog import PartCosts
 from routeviz.space import RoutingSpace
 
 
-class Gated(nn.Module):
+class Gated(nn.Module, ABC):
     """A classifier that decides for each image, or token, what to run.
 
-    ``forward(images)`` gives logits ``(image, class)``: in training with everything running, so that gates can learn,
-    in evaluation running nothing but what the gates ask for.
+    ``forward(images)`` gives logits ``(image, class)``; in evaluation it runs nothing but what the gates ask for. What
+    runs in training, so that gates can learn, is up to `loss`.
 
     Attributes
     ----------
@@ -42,17 +41,17 @@ class Gated(nn.Module):
     space: RoutingSpace
     everything: bool = False
 
+    @abstractmethod
     def loss(self, images: Tensor, labels: Tensor, progress: float) -> Tensor:
         """What a step of training lowers; `progress` goes from 0 to 1."""
-        raise NotImplementedError
 
+    @abstractmethod
     def gates(self) -> Mapping[str, Gate]:
         """The gates, as `routeviz.record` takes them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def parts(self) -> Mapping[str, Mapping[str, Any]]:
         """Modules of cells and paths, as the keywords of `routeviz.measure_macs`: operations, gates, paths."""
-        raise NotImplementedError
 
     def facts(self, images: Tensor) -> Mapping[str, Any]:
         """Further facts of a log's rows after a forward pass of these images: one value a row."""
@@ -60,23 +59,12 @@ class Gated(nn.Module):
 
     def costs(self, images: Tensor) -> PartCosts:
         """What the parts cost for an image, or a token, of the size of these."""
-        training = self.training
-        with _set(self, "everything", True), torch.no_grad():
-            self.eval()
-            try:
-                return measure_macs(self, self.space, images, rows=len(images) * self.tokens, **self.parts())
-            finally:
-                self.train(training)
-
-
-@contextmanager
-def _set(net: nn.Module, name: str, value: Any) -> Iterator[None]:
-    before = getattr(net, name)
-    setattr(net, name, value)
-    try:
-        yield
-    finally:
-        setattr(net, name, before)
+        training, everything = self.training, self.everything
+        self.eval().everything = True
+        try:
+            return measure_macs(self, self.space, images, rows=len(images) * self.tokens, **self.parts())
+        finally:
+            self.train(training).everything = everything
 
 
 def run_chosen(block: Callable[[Tensor], Tensor], features: Tensor, otherwise: Tensor, chosen: Tensor) -> Tensor:

@@ -8,7 +8,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from routeviz.bundled import bundled_data
 from routeviz.datasets import Digits
-from routeviz.gated import NETWORKS, record_digits
+from routeviz.errors import InputError
+from routeviz.gated import NETWORKS, Gated, record_digits
 from routeviz.recording import record
 from routeviz.routelog import load_log
 from routeviz.space import KINDS
@@ -80,6 +81,24 @@ def test_everything_costs_as_much_as_the_whole_network(net):
     net.everything = True
     assert costs.total * net.tokens == executed(net, PIXELS[:1])
     assert net.space.kind in KINDS
+
+
+def test_counting_leaves_the_network_as_it_was_by_an_error_too(net):
+    net.train()
+    net.costs(PIXELS[:2])
+    with pytest.raises(InputError, match="at least one image"):
+        net.costs(PIXELS[:0])
+    assert net.training
+    assert not net.everything
+
+
+def test_a_network_that_does_not_say_what_it_must_is_none():
+    class Silent(Gated):
+        def loss(self, images, labels, progress):
+            return images.sum()
+
+    with pytest.raises(TypeError, match="gates"):
+        Silent()
 
 
 @pytest.mark.parametrize("name", NETWORKS)
