@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from PIL import Image
 
+from routeviz.space import OPEN_THRESHOLD
+
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from routeviz.counterfactual import Importance, Original
     from routeviz.network import RoutingNetwork
 
@@ -48,7 +52,8 @@ def run(net: RoutingNetwork, image: np.ndarray, how: How) -> Pass:
     from torch.nn.functional import interpolate
 
     with torch.inference_mode():
-        output = _forward(net, image, how)
+        x, route = _entering(net, image, how)
+        output = net(x[None], route=route)
         logits = output.logits
         if tuple(logits.shape[-2:]) != image.shape[:2]:
             logits = interpolate(logits, size=image.shape[:2], mode="bilinear", align_corners=False)
@@ -78,10 +83,7 @@ def importance(
     """What closing each path alone does to one image."""
     from routeviz.counterfactual import close_each, image_importance
 
-    if how.resize is not None:
-        image = np.asarray(Image.fromarray(image).resize(how.resize[::-1], Image.Resampling.BILINEAR))
-    x = net.preprocess(image).to(next(net.parameters()).device)
-    route = None if how.forced is None else np.array(how.forced, np.float32)
+    x, route = _entering(net, image, how)
     found = close_each(net, x, label=label, ignore_index=ignore_index, route=route)
     return image_importance(net.space, found, {"id": name})
 
@@ -90,16 +92,17 @@ def features(net: RoutingNetwork, image: np.ndarray, how: How, cell: int) -> np.
     """What an open cell computes on one image, ``(channel, height, width)`` float32; None where it does not run."""
     import torch
 
-    caught: list[np.ndarray] = []
-    handle = net.cells[cell].register_forward_hook(lambda module, inputs, output: caught.append(output[0].numpy()))
-    execution, net.execution = net.execution, "sparse"  # hooks do not see folded parts
-    try:
-        with torch.inference_mode():
-            _forward(net, image, how)
-    finally:
-        net.execution = execution
-        handle.remove()
-    return caught[0] if caught else None
+    x, route = _entering(net, image, how)
+    layer = int(net.space.cells.layer.iat[cell])
+    with torch.inference_mode():  # and no hook: all sessions share the network
+        passage = net.start(x[None])
+        net.advance(passage, route, until=layer)
+        before = passage.fork()
+        net.advance(passage, route, until=layer + 1)
+        # NaN where the cell is unreached.
+        if not passage.gates[0, net.space.paths_from(cell)].sum() >= OPEN_THRESHOLD:
+            return None
+        return net.cells[cell](before.boxes[cell].features(torch.zeros(1, dtype=torch.long)))[0].numpy()
 
 
 def scores(
@@ -113,9 +116,9 @@ def scores(
     return {"pixel_accuracy": pixel_accuracy(table), "miou": mean_iou(table), **of_class}
 
 
-def _forward(net: RoutingNetwork, image: np.ndarray, how: How) -> Any:
+def _entering(net: RoutingNetwork, image: np.ndarray, how: How) -> tuple[Tensor, np.ndarray | None]:
+    """The image as the network takes it, ``(3, H, W)``, and the activations ``(path,)`` that are forced on it."""
     if how.resize is not None:
-        height, width = how.resize
-        image = np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
-    route = None if how.forced is None else np.array([np.nan if value is None else value for value in how.forced])
-    return net(net.preprocess(image)[None], route=route)
+        image = np.asarray(Image.fromarray(image).resize(how.resize[::-1], Image.Resampling.BILINEAR))
+    route = None if how.forced is None else np.array(how.forced, np.float32)  # None becomes NaN
+    return net.preprocess(image), route

@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -52,3 +54,42 @@ def test_features_are_those_of_the_cell_and_nothing_stays_attached(loaded):
         assert running.features(net, dataset[0].image, running.How(), int(other)) is None
     assert not any(cell._forward_hooks for cell in net.cells)
     assert not torch.is_grad_enabled() or features.dtype == np.float32
+
+
+def test_features_of_every_cell_are_what_it_computes_as_trained(loaded):
+    log, net, dataset = loaded
+    image, states = dataset[1].image, log.route(1).cell_states["state"]
+    wanted = {}
+    handles = [
+        cell.register_forward_hook(lambda module, inputs, output, cell=index: wanted.update({cell: output[0].numpy()}))
+        for index, cell in enumerate(net.cells)
+    ]
+    net.execution = "sparse"
+    try:
+        running.run(net, image, running.How())
+    finally:
+        net.execution = "folded"
+        for handle in handles:
+            handle.remove()
+    assert set(wanted) == set(np.flatnonzero(states == "open"))
+    for cell in range(net.space.n_cells):
+        found = running.features(net, image, running.How(), cell)
+        if cell not in wanted:
+            assert found is None
+            continue
+        np.testing.assert_allclose(found, wanted[cell], atol=1e-4 * np.abs(wanted[cell]).max())
+
+
+def test_threads_that_share_a_network_get_the_features_of_their_own_image(loaded):
+    _, net, dataset = loaded
+    images = [dataset[0].image, dataset[1].image]
+    wanted = [running.features(net, image, running.How(), 0) for image in images]
+    assert not np.array_equal(*wanted)
+
+    def twenty(index):
+        return [running.features(net, images[index], running.How(), 0) for _ in range(20)]
+
+    with ThreadPoolExecutor(2) as pool:
+        for own, found in zip(wanted, pool.map(twenty, range(2)), strict=True):
+            assert all(np.array_equal(features, own) for features in found)
+    assert net.execution == "folded"
