@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 from routeviz.datasets.sample import Sample
 from routeviz.errors import DatasetError
@@ -45,6 +43,10 @@ class Digits:
     ignore_index: ClassVar[int] = 255
 
     def __init__(self, root: str | Path | None = None, split: str = "val") -> None:
+        # Here, since they take longer than all that the dashboard's first page needs.
+        from sklearn.datasets import load_digits
+        from sklearn.model_selection import train_test_split
+
         if split not in ("train", "val", "test"):
             raise DatasetError(f"digits has no split {split!r}; choose one of train, val, test")
         found = load_digits()

@@ -76,3 +76,9 @@ def test_the_server_prints_its_address_answers_this_machine_only_and_ends_when_i
             assert server.wait(timeout=60) in (0, 130)
         finally:
             server.kill()
+
+
+def test_the_first_page_waits_for_neither_torch_nor_sklearn():
+    program = "import sys, routeviz.dashboard.chooser; print(sorted({'torch', 'sklearn', 'scipy'} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
