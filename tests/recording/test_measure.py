@@ -82,6 +82,22 @@ def test_tokens_are_counted_one_by_one():
     assert (costs.fixed, costs.path.tolist()) == (32, [24])
 
 
+class Twice(nn.Module):
+    """One convolution for a picture and for its quarter."""
+
+    def __init__(self):
+        super().__init__()
+        self.shared = nn.Conv2d(1, 1, 3, padding=1)
+
+    def forward(self, x):
+        return self.shared(x).mean() + self.shared(x[..., ::2, ::2]).mean()
+
+
+def test_a_part_that_costs_more_for_some_rows_has_no_one_cost():
+    with pytest.raises(CostError, match=r"operation of block 0 does not cost the same for every row \(\[81.0, 324.0\]"):
+        rv.measure_macs(Twice(), rv.chain_space(1), torch.zeros(2, 1, 6, 6), operations={"block 0": "shared"})
+
+
 def test_what_cannot_be_counted_is_said():
     model, images = Chain(), torch.zeros(1, 1, 6, 6)
     model.spare = nn.Linear(1, 1)
