@@ -1,10 +1,11 @@
 """BlockDrop: one policy looks at the image and decides over all blocks at once.
 
 Wu, Nagarajan, Kumar, Rennie, Davis, Grauman and Feris: BlockDrop: Dynamic Inference Paths in Residual Networks, CVPR
-2018, arXiv 1711.08393. As there: a policy network much smaller than the network that it decides over (section 3.2); the
-reward 1 - (share of blocks)² of a right answer and a penalty for a wrong one, policy gradients against the policy's own
-most likely choice (3.3); a network trained first with all blocks, then the policy under a curriculum that begins with
-the last blocks, then both together (3.4). Unlike there: 9 blocks for 8×8 images, and the three stages in one run.
+2018, arXiv 1711.08393. As there: a policy network much smaller than the network that it decides over; the reward
+1 - (share of blocks)² of a right answer and a penalty for a wrong one, policy gradients against the policy's own most
+likely choice; a network trained first with all blocks, then the policy under a curriculum that begins with the last
+blocks, then both together. Here: 9 blocks for 8×8 images; the three stages in one run; and the network's batch norms go
+on following what they see while the policy alone learns.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ PENALTY = 2.0
 """Of a wrong answer (gamma)."""
 
 ALONE, TOGETHER = 0.4, 0.75
-"""When the policy starts to learn, with the network as it is; and when both learn together."""
+"""When the policy starts to learn, with the network's weights as they are; and when both learn together."""
 
 BOUND = 0.8
 """Probabilities are kept between 1 - this and this while they are sampled, so that every choice is tried."""

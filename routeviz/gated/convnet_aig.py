@@ -1,9 +1,9 @@
 """ConvNet-AIG: each block's own gate decides whether it runs, and learns how often it should.
 
 Veit and Belongie: Convolutional Networks with Adaptive Inference Graphs, ECCV 2018, arXiv 1711.11503. As there: a gate
-is pooled features, two small layers and a choice of two (section 3.2), drawn by Gumbel softmax, hard forward and soft
-backward (3.3); a target rate for every block, whose square distance is added to the loss (3.4). Unlike there: 9 blocks
-for 8×8 images, one rate for all of them, and at test time the likelier choice.
+is pooled features, two small layers and a choice of two, drawn by Gumbel softmax, hard forward and soft backward; a
+target rate for every block, whose square distance is added to the loss. Here: 9 blocks for 8×8 images, one rate for all
+of them, and at test time the likelier choice.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 Mullapudi, Mark, Shazeer and Fatahalian: HydraNets: Specialized Dynamic Architectures for Efficient Inference, CVPR
 2018. As there: a stem, branches that compute features for a part of the classes each, a gate on the stem's features
-that chooses the k best branches, a combiner that classifies their joined features, zeros where a branch did not run;
-classes are parted by what they look like, and the gate learns which part an image is of beside the task. Unlike there:
-five branches for ten digits, parted by k-means of the digits' mean images.
+that chooses the k best branches, and a combiner of what they compute; classes are parted by what they look like. Here:
+five branches for ten digits, parted by k-means of the digits' mean images; the combiner gets zeros where a branch did
+not run; and the gate learns which part an image is of beside the task.
 """
 
 from __future__ import annotations

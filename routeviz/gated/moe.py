@@ -1,10 +1,11 @@
 """Sparsely-gated mixture of experts: in every layer a router sends each token through two of eight experts.
 
 Shazeer, Mirhoseini, Maziarz, Davis, Le, Hinton and Dean: Outrageously Large Neural Networks: The Sparsely-Gated
-Mixture-of-Experts Layer, ICLR 2017, arXiv 1701.06538. As there: noisy top-k gating (section 2.1), and a loss on the
-squared coefficient of variation of the experts' importance, so that all are used (4). Unlike there: the experts stand
-between attention layers, in place of a Transformer's feed-forward layers; the tokens are the sixteen 2×2 patches of an
-8×8 image; the noise has one learned scale; and an expert whose weight counts as shut (1e-4 and less) does not run.
+Mixture-of-Experts Layer, ICLR 2017, arXiv 1701.06538. As there: noisy top-k gating, and a loss on the squared
+coefficient of variation of the experts' importance, so that all are used. Unlike there: no second loss, on their load;
+the experts stand between attention layers, in place of a Transformer's feed-forward layers; the tokens are the sixteen
+2×2 patches of an 8×8 image; the noise has one learned scale; and an expert whose weight counts as shut (1e-4 and less)
+does not run.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
 Huang, Chen, Li, Wu, van der Maaten and Weinberger: Multi-Scale Dense Networks for Resource Efficient Image
 Classification, ICLR 2018, arXiv 1703.09844. As there: features at several scales in every layer, each densely connected
-to all before it at its own scale and the next finer one (section 4, figure 2); a classifier on the coarsest scale after
-each block; the losses of all classifiers added; an image leaves where its largest probability is above a threshold.
-Unlike there: two scales and five layers for 8×8 images, one layer a block, and one threshold for all exits, given
-instead of fitted to a budget.
+to all before it at its own scale and the next finer one; a classifier on the coarsest scale after each block; the
+losses of all classifiers added; an image leaves where its largest probability is above a threshold. Unlike there: two
+scales and five layers for 8×8 images, one layer a block; one threshold for all exits, given instead of fitted to a
+budget; and fine features in the last layer too, which nothing reads.
 """
 
 from __future__ import annotations

@@ -15,7 +15,10 @@ CLASSES = 10
 
 
 class Block(nn.Module):
-    """Two 3×3 convolutions beside a shortcut without weights (Deep Residual Learning, CVPR 2016, option A)."""
+    """Two 3×3 convolutions beside a shortcut without weights.
+
+    Like option A of Deep Residual Learning (CVPR 2016): zeros for the new channels, but average pooling for its stride.
+    """
 
     def __init__(self, inputs: int, width: int, stride: int) -> None:
         super().__init__()

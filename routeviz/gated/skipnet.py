@@ -1,11 +1,10 @@
 """SkipNet: a recurrent gate decides block after block whether the next one runs.
 
 Wang, Yu, Dou, Darrell and Gonzalez: SkipNet: Learning Dynamic Routing in Convolutional Networks, ECCV 2018,
-arXiv 1711.09485. As there: one LSTM for all blocks, on the pooled features that a block is given (section 3.2);
-training in two stages, first with decisions that are hard forward and soft backward (3.3), then with sampled decisions
-and policy gradients of accuracy and cost together (3.4). Unlike there: returns are measured against the batch's mean,
-in its standard deviations; and there are 9 blocks for 8×8 images, with shortcuts without weights, so that the first
-block of a stage can be skipped too.
+arXiv 1711.09485. As there: one LSTM for all blocks, on the pooled features that a block is given; training in two
+stages, first with decisions that are hard forward and soft backward, then with sampled decisions and policy gradients
+of loss and cost together. Here: 9 blocks for 8×8 images; shortcuts without weights, so that the first block of a stage
+can be skipped too; returns measured against the batch's mean, in its standard deviations.
 """
 
 from __future__ import annotations
