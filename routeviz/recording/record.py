@@ -29,10 +29,6 @@ class Recording:
         self._space, self._gates, self._costs, self._source = space, gates, costs, dict(source)
         self._rows: list[np.ndarray] = []
         self._facts: list[dict[str, Any]] = []
-        gated = np.zeros(space.n_paths, bool)
-        for gate in gates:
-            gated[gate.paths] = True
-        self._ungated = np.flatnonzero(~gated)
 
     def __len__(self) -> int:
         return sum(map(len, self._rows))
@@ -81,7 +77,6 @@ class Recording:
             parts.append(pd.DataFrame({"id": numbers[start : start + len(rows)]} | facts))
             start += len(rows)
         images = pd.concat(parts, ignore_index=True).astype({"id": str})
-        images["id"] = images["id"].astype(object).astype("str")
         if self._costs is not None:
             images[f"macs_{self._costs.convention}"] = self._costs.macs(gates)
         return RouteLog(gates, images, self._space, self._source)
