@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from routeviz.errors import InputError, LogError
+from routeviz.routelog.shards import shard_count, shard_path
 from routeviz.space import RoutingSpace
 
 FORMAT = "routeviz route log"
@@ -86,7 +87,7 @@ def read_header(folder: Path) -> dict[str, Any]:
         raise LogError(f"{path} lacks {', '.join(missing)}: it is damaged, trace the images again")
     if data.get("digest") != digest_of(data):
         raise LogError(f"{path} was changed after it was written: its digest does not fit; restore it or trace again")
-    if part := _damaged(data):
+    if part := _damaged(folder, data):
         raise LogError(f"{path} is damaged: {part} are not what routeviz writes; trace again")
     return data
 
@@ -95,7 +96,7 @@ def _no_number(text: str) -> None:
     raise ValueError(f"{text} is no JSON")
 
 
-def _damaged(data: dict[str, Any]) -> str:
+def _damaged(folder: Path, data: dict[str, Any]) -> str:
     """Which part of a ``log.json`` no log can have; empty where there is none."""
     if not _fits(data, {"images": int, "shard_size": int, "space": dict, "source": dict}) or data["shard_size"] < 1:
         return "images, shard_size, space or source"
@@ -111,6 +112,12 @@ def _damaged(data: dict[str, Any]) -> str:
     rows = sum(entry["rows"] for entry in data["shards"])
     if len(left_out) < len(data["skipped"]) or rows + len(left_out) != data["images"]:
         return "the numbers of rows"
+    # Counted before they are named: a header may claim any number of images, and so of shards.
+    files = [entry["file"] for entry in data["shards"]]
+    if len(files) != shard_count(data["images"], data["shard_size"]):
+        return "the files of its shards"
+    if files != [shard_path(folder, number).name for number in range(len(files))]:
+        return "the files of its shards"
     return ""
 
 

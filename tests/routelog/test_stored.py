@@ -252,6 +252,24 @@ def test_rows_that_a_shard_does_not_have_are_found(folder, rows):
         load_log(folder).gates.sum()
 
 
+@pytest.mark.parametrize(("shard_size", "rows"), [(1, (32, 10**12)), (1, (32, 32)), (50, (32, 32))])
+def test_more_or_fewer_shards_than_the_images_take_are_found(folder, shard_size, rows):
+    data = json.loads((folder / "log.json").read_text())
+    data["shards"][0]["rows"], data["shards"][1]["rows"] = rows
+    images = sum(shard["rows"] for shard in data["shards"])
+    edit(folder, shards=data["shards"], images=images, shard_size=shard_size)
+    with pytest.raises(LogError, match="the files of its shards are not what routeviz writes"):
+        load_log(folder)
+
+
+def test_a_shard_of_another_name_is_found(folder):
+    data = json.loads((folder / "log.json").read_text())
+    data["shards"][3]["file"] = "../../part-00003.parquet"
+    edit(folder, shards=data["shards"])
+    with pytest.raises(LogError, match="the files of its shards are not what routeviz writes"):
+        load_log(folder)
+
+
 def test_infinity_in_a_log_json_is_no_json(folder):
     text = (folder / "log.json").read_text().replace('"images": 100', '"images": Infinity')
     (folder / "log.json").write_text(text)
