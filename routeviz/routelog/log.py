@@ -211,7 +211,7 @@ class RouteLog:
     def _rows(self, index: Any) -> np.ndarray:
         n = len(self)
         if isinstance(index, slice):
-            return np.arange(n)[index]
+            return np.arange(*index.indices(n))
         rows = np.asarray(index)
         if rows.dtype == bool:
             if rows.shape != (n,):

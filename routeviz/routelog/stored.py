@@ -98,7 +98,7 @@ class StoredLog(RouteLog):
         self.digest = data["digest"]
         self._paths = [shard_path(folder, number) for number in range(len(data["shards"]))]
         self._footers = [shard["footer_sha256"] for shard in data["shards"]]
-        self._metadata: list[pq.FileMetaData | None] = [None] * len(self._paths)
+        self._metadata: dict[int, pq.FileMetaData] = {}
         self._bounds = np.cumsum([0, *(shard["rows"] for shard in data["shards"])])
 
     def __len__(self) -> int:
@@ -125,10 +125,12 @@ class StoredLog(RouteLog):
 
     @contextmanager
     def _fits_in_memory(self) -> Iterator[None]:
+        for number in range(len(self._paths)):
+            self._footer(number)  # a header may claim any number of rows
         try:
             yield
-        except (MemoryError, ValueError) as error:
-            raise LogError(f"{self.folder} claims {len(self)} images, more than memory holds: {error}") from None
+        except MemoryError as error:
+            raise LogError(f"{self.folder} has {len(self)} images, more than memory holds: {error}") from None
 
     def in_blocks(self, work: Work) -> None:
         """Call ``work(rows, gates)`` for a shard or less at a time; see `RouteLog.in_blocks`."""
@@ -186,15 +188,23 @@ class StoredLog(RouteLog):
         with ThreadPoolExecutor(_READERS) as pool:
             return list(pool.map(work, range(len(self._paths))))
 
-    def _read(self, number: int, columns: list[str] | None) -> pa.Table:
-        path = self._paths[number]
-        if self._metadata[number] is None:
+    def _footer(self, number: int) -> pq.FileMetaData:
+        if number not in self._metadata:
+            path = self._paths[number]
             # Its pages carry checksums, its footer does not.
             if sha256(read_footer(path)).hexdigest() != self._footers[number]:
                 raise LogError(f"{path} was changed after it was written; trace again")
-            self._metadata[number] = read_metadata(path)
-        table = read_shard(path, columns, metadata=self._metadata[number]).replace_schema_metadata(None)
-        rows = self._bounds[number + 1] - self._bounds[number]
-        if len(table) != rows:
-            raise LogError(f"{path} has {len(table)} rows, not {rows}: it was changed, trace again")
+            found = read_metadata(path)
+            self._check_rows(number, found.num_rows)
+            self._metadata[number] = found
+        return self._metadata[number]
+
+    def _read(self, number: int, columns: list[str] | None) -> pa.Table:
+        table = read_shard(self._paths[number], columns, metadata=self._footer(number)).replace_schema_metadata(None)
+        self._check_rows(number, len(table))  # Arrow does not compare its pages with its footer
         return table
+
+    def _check_rows(self, number: int, found: int) -> None:
+        rows = self._bounds[number + 1] - self._bounds[number]
+        if found != rows:
+            raise LogError(f"{self._paths[number]} has {found} rows, not {rows}: it was changed, trace again")

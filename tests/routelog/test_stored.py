@@ -1,6 +1,7 @@
 import contextlib
 import json
 import shutil
+from hashlib import sha256
 
 import duckdb
 import numpy as np
@@ -12,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from routeviz.errors import LogError
+from routeviz.errors import InputError, LogError
 from routeviz.routelog import RouteLog, load_log
 from routeviz.routelog.header import digest_of
-from routeviz.routelog.shards import read_shard
+from routeviz.routelog.shards import read_footer, read_shard
 from routeviz.space import lattice_space
 
 
@@ -242,14 +243,47 @@ def test_a_log_json_signed_by_someone_else_is_refused_where_no_log_can_have_it(f
     assert str(caught.value).isprintable()
 
 
+@pytest.mark.parametrize("what", ["gates", "tally", "images"])
 @pytest.mark.parametrize("rows", [(31, 33), (32, 10**9), (32, 10**13)])
-def test_rows_that_a_shard_does_not_have_are_found(folder, rows):
+def test_rows_that_a_shard_does_not_have_are_found_before_memory_is_taken(folder, rows, what):
     data = json.loads((folder / "log.json").read_text())
     data["shards"][0]["rows"], data["shards"][1]["rows"] = rows
     images = sum(shard["rows"] for shard in data["shards"])
     edit(folder, shards=data["shards"], images=images, shard_size=-(-images // 4))
-    with pytest.raises(LogError, match=r"rows, not|more than memory holds"):
+    with pytest.raises(LogError, match=rf"part-0000[01]\.parquet has 32 rows, not ({rows[0]}|{rows[1]})"):
+        getattr(load_log(folder), what)
+    assert len(load_log(folder).select(slice(1, 3))) == 2
+
+
+def test_rows_that_only_a_footer_has_are_found(folder):
+    path = folder / "rows" / "part-00000.parquet"
+    footer = read_footer(path)
+    forged = footer.replace(b"\x16\x40", b"\x16\x42", 1)  # 32 rows of the file, as Thrift writes them, are 33
+    path.write_bytes(path.read_bytes().replace(footer, forged))
+    assert pq.read_metadata(path).num_rows == 33
+    data = json.loads((folder / "log.json").read_text())
+    data["shards"][0] |= {"rows": 33, "footer_sha256": sha256(forged).hexdigest()}
+    edit(folder, shards=data["shards"], images=101)
+    with pytest.raises(LogError, match=r"part-00000\.parquet has 32 rows, not 33"):
         load_log(folder).gates.sum()
+
+
+def test_a_fault_while_rows_are_read_is_no_lack_of_memory(folder, monkeypatch):
+    def fail(space, gates):
+        raise InputError("a fault")
+
+    monkeypatch.setattr("routeviz.routelog.tally.flow", fail)
+    with pytest.raises(InputError, match="a fault"):
+        _ = load_log(folder).tally
+
+
+def test_a_log_that_memory_does_not_hold_is_one_line(folder, monkeypatch):
+    def fail(*_):
+        raise MemoryError("Unable to allocate 2 EiB")
+
+    monkeypatch.setattr("routeviz.routelog.stored.tally", fail)
+    with pytest.raises(LogError, match="has 100 images, more than memory holds: Unable to allocate 2 EiB"):
+        _ = load_log(folder).tally
 
 
 @pytest.mark.parametrize(("shard_size", "rows"), [(1, (32, 10**12)), (1, (32, 32)), (50, (32, 32))])
