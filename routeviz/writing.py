@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,37 +20,49 @@ def whole_file(path: str | Path, error: Callable[[str], RoutevizError] = WriteEr
 
     What was at ``path`` stays until then, and for good where writing fails. Several processes that write the same path
     have a draft each: the last one that is ready stays. A draft that a kill left behind goes with the next writing.
+    Where ``path`` is a link, the file that it leads to is replaced; who may read and write a file stays as it was.
 
     Parameters
     ----------
     path : path
+        What is there and is no regular file, as a pipe, a terminal or ``/dev/stdout``, is written as it is.
     error : callable
         Makes what is raised, from its message.
 
     Yields
     ------
     Path
-        In the same folder.
+        In the folder of the file.
 
     Raises
     ------
     WriteError
         Or what ``error`` makes: the folder is missing or read-only, or the disk is full.
     """
-    path = Path(path)
-    draft = path.with_name(f".{path.name}.{os.getpid()}{_DRAFT}")
+    path, draft = Path(path), None
     try:
-        _remove_left_over(path)
+        if path.exists() and not path.is_file():
+            yield path
+            return
+        file = Path(os.path.realpath(path))
+        mode = stat.S_IMODE(file.stat().st_mode) if file.exists() else None
+        draft = file.with_name(f".{file.name}.{os.getpid()}{_DRAFT}")
+        _remove_left_over(file)
+        # Nobody who may not read the file reads its draft either.
+        os.close(os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o666 if mode is None else 0o600))
         yield draft
-        with draft.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-        sync_folder(path.parent)
+        with draft.open("rb") as written:
+            if mode is not None:
+                os.fchmod(written.fileno(), mode)
+            os.fsync(written.fileno())
+        os.replace(draft, file)
+        sync_folder(file.parent)
     except OSError as failed:
         raise error(f"cannot write {path}: {failed.strerror or failed}; nothing there was changed") from failed
     finally:
-        with suppress(OSError):
-            draft.unlink()
+        if draft:
+            with suppress(OSError):
+                draft.unlink()
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,5 +1,6 @@
 import errno
 import os
+import stat
 import subprocess
 import sys
 
@@ -18,6 +19,69 @@ def test_a_file_is_replaced_when_all_of_it_is_written(tmp_path):
         assert draft.parent == tmp_path
     assert path.read_text() == "new"
     assert os.listdir(tmp_path) == ["a.csv"]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path, there):
+    (tmp_path / "disk").mkdir()
+    path, target = tmp_path / "a.csv", tmp_path / "disk" / "b.csv"
+    if there:
+        target.write_text("old")
+    path.symlink_to(target.relative_to(tmp_path))
+    with whole_file(path) as draft:
+        draft.write_text("new")
+        assert draft.parent == target.parent
+    assert path.is_symlink()
+    assert target.read_text() == "new"
+    assert os.listdir(target.parent) == ["b.csv"]
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o444, 0o664])
+def test_who_may_read_and_write_a_file_stays(tmp_path, mode):
+    path = tmp_path / "a.csv"
+    path.write_text("old")
+    path.chmod(mode)
+    with whole_file(path) as draft:
+        draft.write_text("new")
+        assert stat.S_IMODE(draft.stat().st_mode) == 0o600
+    assert path.read_text() == "new"
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def test_a_new_file_is_as_readable_as_any(tmp_path):
+    (tmp_path / "b").write_text("")
+    with whole_file(tmp_path / "a") as draft:
+        draft.write_text("new")
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
+
+
+def test_a_pipe_is_written_and_stays_one(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = subprocess.Popen(["cat", path], stdout=subprocess.PIPE, text=True)
+    with whole_file(path) as draft:
+        draft.write_text("new")
+    assert reader.communicate(timeout=60)[0] == "new"
+    assert path.is_fifo()
+    assert os.listdir(tmp_path) == ["pipe"]
+
+
+WRITE = """
+import sys
+from routeviz.writing import whole_file
+with whole_file(sys.argv[1]) as draft:
+    draft.write_text("new")
+"""
+
+
+def test_what_is_written_to_stdout_comes_out_there():
+    out = subprocess.run([sys.executable, "-c", WRITE, "/dev/stdout"], capture_output=True, text=True, check=True)
+    assert (out.stdout, out.stderr) == ("new", "")
+
+
+def test_a_folder_is_not_written_over(tmp_path):
+    with pytest.raises(WriteError, match=r"cannot write .*: Is a directory"), whole_file(tmp_path) as draft:
+        draft.write_text("new")
 
 
 @pytest.mark.parametrize("failure", [KeyError("bug"), KeyboardInterrupt()])
