@@ -5,22 +5,26 @@ from __future__ import annotations
 import os
 import re
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from routeviz.errors import RoutevizError, WriteError
+from routeviz.process import start_time, system_id
 
 _DRAFT = ".part"
+_NAMED = 50
+"""Characters of a file's name that its draft shows: a name has 255 bytes, and whose draft it is needs some of them."""
 
 
 @contextmanager
 def whole_file(path: str | Path, error: Callable[[str], RoutevizError] = WriteError) -> Iterator[Path]:
     """Give the path of a draft to write; put it in place when all of it is on the disk.
 
-    What was at ``path`` stays until then, and for good where writing fails. Several processes that write the same path
-    have a draft each: the last one that is ready stays. A draft that a kill left behind goes with the next writing.
-    Where ``path`` is a link, the file that it leads to is replaced; who may read and write a file stays as it was.
+    What was at ``path`` stays until then, and for good where writing fails. Whoever writes the same path at that time
+    has a draft of its own: the last one that is ready stays. A draft that a kill left behind goes with the next
+    writing. Where ``path`` is a link, what it leads to is replaced; who may read and write a file stays as it was.
 
     Parameters
     ----------
@@ -46,10 +50,10 @@ def whole_file(path: str | Path, error: Callable[[str], RoutevizError] = WriteEr
             return
         file = Path(os.path.realpath(path))
         mode = stat.S_IMODE(file.stat().st_mode) if file.exists() else None
-        draft = file.with_name(f".{file.name}.{os.getpid()}{_DRAFT}")
         _remove_left_over(file)
+        draft = _draft_of(file)
         # Nobody who may not read the file reads its draft either.
-        os.close(os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o666 if mode is None else 0o600))
+        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666 if mode is None else 0o600))
         yield draft
         with draft.open("rb") as written:
             if mode is not None:
@@ -80,11 +84,18 @@ def remove_drafts(folder: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
+def _draft_of(path: Path) -> Path:
+    """A name that no other draft has, and that tells whose it is."""
+    writer = f"{system_id()}-{os.getpid()}-{start_time(os.getpid())}-{threading.get_native_id()}"
+    return path.with_name(f".{path.name[:_NAMED]}.{writer}{_DRAFT}")
+
+
 def _remove_left_over(path: Path) -> None:
-    """Remove the drafts of this file whose processes are gone."""
-    named = re.compile(rf"\.{re.escape(path.name)}\.(\d+){re.escape(_DRAFT)}")
+    """Remove the drafts of this file whose processes are gone; of those of other machines nobody here can tell."""
+    named = re.compile(rf"\.{re.escape(path.name[:_NAMED])}\.{system_id()}-(\d+)-(.+)-\d+{re.escape(_DRAFT)}")
     with os.scandir(path.parent) as entries:
-        drafts = [(entry.path, found[1]) for entry in entries if (found := named.fullmatch(entry.name))]
-    for draft, process in drafts:
-        if not Path("/proc", process).exists() and Path("/proc/self").exists():
-            Path(draft).unlink(missing_ok=True)
+        drafts = [(entry.path, found) for entry in entries if (found := named.fullmatch(entry.name))]
+    for draft, found in drafts:
+        if start_time(int(found[1])) != found[2]:
+            with suppress(OSError):
+                os.unlink(draft)

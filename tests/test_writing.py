@@ -3,10 +3,14 @@ import os
 import stat
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from routeviz.errors import CheckpointError, WriteError
+from routeviz.process import start_time, system_id
 from routeviz.writing import remove_drafts, whole_file
 
 
@@ -122,16 +126,61 @@ def test_a_folder_that_is_not_there_is_an_error_of_the_kind_asked_for(tmp_path):
         draft.write_text("all")
 
 
-def test_drafts_of_dead_processes_go_and_those_of_living_ones_stay(tmp_path):
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    gone, alive, other = (
-        tmp_path / name for name in (f".a.{dead.pid}.part", f".a.{os.getppid()}.part", f".b.{dead.pid}.part")
-    )
-    for draft in (gone, alive, other):
+WAIT = """
+import os, sys
+from routeviz.writing import whole_file
+with whole_file(sys.argv[1]):
+    sys.stdin.read()
+    os._exit(0)
+"""
+
+
+def test_drafts_of_dead_processes_go_and_all_others_stay(tmp_path):
+    path = tmp_path / "a"
+    writers = [subprocess.Popen([sys.executable, "-c", WAIT, path], stdin=subprocess.PIPE) for _ in range(2)]
+    until(lambda: len(os.listdir(tmp_path)) == 2)
+    dead, alive = writers
+    dead.communicate(timeout=60)
+    (gone,) = (draft for draft in tmp_path.iterdir() if f"-{dead.pid}-" in draft.name)
+    (kept,) = (draft for draft in tmp_path.iterdir() if f"-{alive.pid}-" in draft.name)
+    # The number of a process that is gone has come to another one; the process is another machine's; the file another.
+    again = tmp_path / kept.name.replace(f"-{start_time(alive.pid)}-", "-1-")
+    elsewhere = tmp_path / gone.name.replace(system_id(), "0123456789ab")
+    other = tmp_path / gone.name.replace(".a.", ".b.")
+    for draft in (again, elsewhere, other):
         draft.write_text("half")
-    with whole_file(tmp_path / "a") as draft:
+    with whole_file(path) as draft:
         draft.write_text("all")
-    assert sorted(os.listdir(tmp_path)) == sorted(["a", alive.name, other.name])
+    assert set(tmp_path.iterdir()) == {path, kept, elsewhere, other}
+    alive.communicate(timeout=60)
     remove_drafts(tmp_path)
     assert os.listdir(tmp_path) == ["a"]
+
+
+def test_threads_that_write_one_file_leave_it_whole(tmp_path):
+    path, together = tmp_path / "a", threading.Barrier(8)
+
+    def write(number):
+        with whole_file(path) as draft:
+            draft.write_text(str(number))
+            together.wait(60)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+    assert path.read_text() in "01234567"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_name_may_be_as_long_as_names_can_be(tmp_path):
+    for name in ("a" * 255, "ü" * 127, "\U0001f6e3" * 63):
+        with whole_file(tmp_path / name) as draft:
+            draft.write_text("all")
+        assert (tmp_path / name).read_text() == "all"
+
+
+def until(condition):
+    """Wait for what must soon be so."""
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from routeviz.errors import InputError
-from routeviz.jobs.process import boot_id, is_alive
+from routeviz.process import boot_id, is_alive
 from routeviz.writing import whole_file
 
 JOB, END, PROGRESS, STDOUT, STDERR = "job.json", "end.json", "progress.json", "stdout.txt", "stderr.txt"
@@ -82,7 +82,7 @@ class Job:
     message : str
         Why it failed or got lost: one line.
     processes : tuple of dict
-        Who supervises and who works, see `routeviz.jobs.process.identity`.
+        Who supervises and who works, see `routeviz.process.identity`.
     """
 
     folder: Path

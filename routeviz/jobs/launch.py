@@ -16,7 +16,7 @@ from pathlib import Path
 
 from routeviz.errors import InputError, RoutevizError
 from routeviz.jobs.folder import END, Job, find_job, last_line, list_jobs, write_json
-from routeviz.jobs.process import is_alive
+from routeviz.process import is_alive
 
 MOST = 2
 """Jobs that run at once unless another number is given."""

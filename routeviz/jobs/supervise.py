@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from routeviz.jobs.folder import END, JOB, PROGRESS, STDERR, STDOUT, last_line, tail, write_json
-from routeviz.jobs.process import identity
+from routeviz.process import identity
 from routeviz.progress import VARIABLE
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import routeviz as rv
 from routeviz.jobs import delete, find_job, list_jobs, new_folder, start, stop
-from routeviz.jobs.process import identity, is_alive
+from routeviz.process import identity, is_alive
 
 
 def test_a_job_finishes_and_its_folder_tells_all_of_it(begin, ended, home):
