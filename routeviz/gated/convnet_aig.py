@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from routeviz.gated.base import Gated, run_chosen
-from routeviz.gated.residual import WIDTHS, block_space, blocks, head, stem
+from routeviz.gated.residual import block_space, blocks, head, stem
 from routeviz.recording import Gate
 
 HIDDEN = 16
@@ -51,7 +51,7 @@ class ConvNetAIG(Gated):
         super().__init__()
         self.space = block_space()
         self.stem, self.blocks, self.head = stem(), blocks(), head()
-        self.block_gates = nn.ModuleList(BlockGate(WIDTHS[stage]) for stage in (0, 0, 0, 0, 1, 1, 1, 2, 2))
+        self.block_gates = nn.ModuleList(BlockGate(block.inputs) for block in self.blocks)
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.stem(images)

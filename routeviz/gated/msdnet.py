@@ -123,11 +123,6 @@ class MSDNet(Gated):
     def parts(self) -> Mapping[str, Mapping[str, Any]]:
         cells = self.space.cell_names
         return {
-            "operations": {
-                cell: [layer.fine, layer.down, layer.coarse] for cell, layer in zip(cells, self.layers, strict=True)
-            },
-            "gates": {
-                cell: [classifier.layers[0][0], classifier.answer]
-                for cell, classifier in zip(cells, self.classifiers, strict=True)
-            },
+            "operations": dict(zip(cells, self.layers, strict=True)),
+            "gates": dict(zip(cells, self.classifiers, strict=True)),
         }

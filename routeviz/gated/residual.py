@@ -22,7 +22,7 @@ class Block(nn.Module):
 
     def __init__(self, inputs: int, width: int, stride: int) -> None:
         super().__init__()
-        self.widened, self.stride = width - inputs, stride
+        self.inputs, self.widened, self.stride = inputs, width - inputs, stride
         self.body = nn.Sequential(
             nn.Conv2d(inputs, width, 3, stride, 1, bias=False),
             nn.BatchNorm2d(width),

@@ -93,11 +93,11 @@ class SkipNet(Gated):
         return {"gate": Gate(self.space.cell_names, activations=lambda output: (output[0] > HALF).float())}
 
     def parts(self) -> Mapping[str, Mapping[str, Any]]:
-        cells, stages = self.space.cell_names, [0, 0, 0, 0, 1, 1, 1, 2, 2]  # a gate sees what its block is given
+        blocks = dict(zip(self.space.cell_names, self.blocks, strict=True))
         return {
-            "operations": {cell: block.body for cell, block in zip(cells, self.blocks, strict=True)},
-            "gates": {
-                cell: [self.gate.project[stage], self.gate.lstm, self.gate.answer]
-                for cell, stage in zip(cells, stages, strict=True)
+            "operations": {cell: block.body for cell, block in blocks.items()},
+            "gates": {  # a gate sees what its block is given
+                cell: [self.gate.project[WIDTHS.index(block.inputs)], self.gate.lstm, self.gate.answer]
+                for cell, block in blocks.items()
             },
         }
