@@ -46,45 +46,48 @@ class ForcedRoute:
 
     def __post_init__(self) -> None:
         changes = {key: _value(key, value) for key, value in self.changes.items()}
-        known = {*self.space.cell_names, *self.space.path_names}
-        if unknown := [key for key in changes if key not in known]:
-            last = f"{self.space.cell_names[-1]} and {self.space.path_names[-1]}"
-            raise InputError(
-                f"no cell or path {unknown[0]!r} in this space; names go from L0 s0 and L0 s0 keep to {last}"
-            )
+        for key in changes:
+            self.space.paths_named(key)  # raises where nothing is called so
         object.__setattr__(self, "changes", MappingProxyType(changes))
 
     @property
     def activations(self) -> np.ndarray:
         """What is forced, ``(path,)`` float32; NaN asks the gate. `RoutingNetwork` and `trace` take it as a route."""
         values = np.full(self.space.n_paths, np.nan, np.float32)
-        cells = {name: index for index, name in enumerate(self.space.cell_names)}
-        paths = {name: index for index, name in enumerate(self.space.path_names)}
-        for name in sorted(self.changes, key=paths.__contains__):  # cells first: a path has the last word
-            values[self.space.paths_from(cells[name]) if name in cells else paths[name]] = self.changes[name]
+        for name in self._cells_first():  # a path has the last word
+            values[self.space.paths_named(name)] = self.changes[name]
         return values
 
     def change(self, name: str, value: float | str) -> ForcedRoute:
         """The same with one more cell or path forced; a cell takes back what was said of its paths."""
-        kept = {key: old for key, old in self.changes.items() if not key.startswith(f"{name} ")}
+        its = self._paths(name)
+        kept = {key: old for key, old in self.changes.items() if key == name or key not in its}
         return replace(self, changes={**kept, name: value})
 
     def release(self, name: str) -> ForcedRoute:
         """The same with the gates of one cell or path asked again; the other paths of a forced cell stay forced."""
-        changes = {key: value for key, value in self.changes.items() if key != name and not key.startswith(f"{name} ")}
-        cell = name.rpartition(" ")[0]
-        if cell in changes:
-            paths = self.space.path_names[self.space.paths_from(self.space.cell_names.index(cell))]
-            value = changes.pop(cell)
-            changes = {path: value for path in paths if path != name} | changes
+        released, changes = self._paths(name), {}
+        for key in [key for key in self.changes if key != name]:
+            its = self._paths(key)
+            left = [path for path in its if path not in released]
+            if left == its:
+                changes[key] = self.changes[key]
+            else:  # what is said of a path goes before
+                changes = dict.fromkeys(left, self.changes[key]) | changes
         return replace(self, changes=changes)
+
+    def _paths(self, name: str) -> list[str]:
+        return [self.space.path_names[path] for path in self.space.paths_named(name)]
+
+    def _cells_first(self) -> list[str]:
+        return sorted(self.changes, key=self.space.path_names.__contains__)
 
     def over(self, base: ForcedRoute) -> ForcedRoute:
         """Both together; where they disagree this one holds. Raises InputError where their spaces differ."""
         if self.space != base.space:
             raise InputError(f"what is forced belongs to {self.space}; this is {base.space}")
         together = replace(base, name=self.name or base.name)
-        for name in sorted(self.changes, key=self.space.path_names.__contains__):  # cells first
+        for name in self._cells_first():
             together = together.change(name, self.changes[name])
         return together
 

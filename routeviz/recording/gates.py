@@ -88,10 +88,8 @@ class Resolved:
     def _rows(self, values: np.ndarray, width: int) -> np.ndarray:
         """One row an image or token: the last axes are the paths."""
         shape = values.shape
-        last = next((at for at in range(len(shape), -1, -1) if prod(shape[at:]) == width and at < len(shape)), None)
-        if width == 1 and len(shape) == 1:
-            last = 1
-        if last is None or last == 0:
+        single = width == 1 and len(shape) == 1
+        if not single and all(prod(shape[at:]) != width for at in range(1, len(shape))):
             raise InputError(
                 f"gate {self.name} gives an array of shape {shape} for {width} path{'s' * (width > 1)}; "
                 f"give (rows, {width}), one row an image or token"
@@ -122,17 +120,9 @@ def resolve(
 
 
 def path_numbers(space: RoutingSpace, names: Paths) -> np.ndarray:
-    """Positions of paths by their names, or by those of their cells; raises InputError where there is no such."""
-    numbers: list[int] = []
-    for name in [names] if isinstance(names, str) else names:
-        if name in space.path_names:
-            numbers.append(space.path_names.index(name))
-        elif name in space.cell_names:
-            paths = space.paths_from(space.cell_names.index(name))
-            numbers += range(paths.start, paths.stop)
-        else:
-            known = (*space.cell_names[:2], *space.path_names[:2])
-            raise InputError(f"the space has no cell or path {name!r}; it has {', '.join(known)} and so on")
-    if len(set(numbers)) < len(numbers):
+    """Positions of paths by their names, or by those of their cells; raises InputError where one is named twice."""
+    found = [space.paths_named(name) for name in ([names] if isinstance(names, str) else names)]
+    numbers = np.concatenate([np.empty(0, np.intp), *found])
+    if len(np.unique(numbers)) < len(numbers):
         raise InputError(f"a gate decides over a path twice: {names}")
-    return np.array(numbers, np.intp)
+    return numbers

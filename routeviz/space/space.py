@@ -175,6 +175,34 @@ class RoutingSpace:
         """Slice of the paths that start at a cell."""
         return self._slices[cell]
 
+    @cached_property
+    def _named(self) -> dict[str, np.ndarray]:
+        cells = {name: np.arange(at.start, at.stop) for name, at in zip(self.cell_names, self._slices, strict=True)}
+        paths = {name: np.array([path]) for path, name in enumerate(self.path_names)}
+        return {name: _frozen(numbers) for name, numbers in (cells | paths).items()}
+
+    def paths_named(self, name: str) -> np.ndarray:
+        """Positions of the paths that a name stands for: that path, or all of that cell's.
+
+        Parameters
+        ----------
+        name : str
+            One of `path_names` or `cell_names`.
+
+        Returns
+        -------
+        ndarray, (path,) int
+
+        Raises
+        ------
+        InputError
+            If nothing is called so.
+        """
+        if not isinstance(name, str) or name not in self._named:
+            known = ", ".join((*self.cell_names[:2], *self.path_names[:2]))
+            raise InputError(f"the space has no cell or path {name!r}; it has {known} and so on")
+        return self._named[name]
+
     def cell_index(self, layer: int, scale: int) -> int:
         """Position of the cell at ``(layer, scale)``; raises InputError where there is none."""
         try:

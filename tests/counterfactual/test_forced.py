@@ -8,7 +8,7 @@ import torch
 import routeviz as rv
 from routeviz.counterfactual import ForcedRoute
 from routeviz.errors import InputError
-from routeviz.space import Route, lattice_space
+from routeviz.space import Route, RoutingSpace, experts_space, lattice_space
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +41,18 @@ def test_releasing_a_path_of_a_forced_cell_keeps_its_other_paths_forced(space):
     forced = ForcedRoute(space, {"L2 s1": 0}).release("L2 s1 up")
     assert said(forced) == {"L2 s1 keep": 0, "L2 s1 down": 0}
     assert said(forced.release("L2 s1")) == {}
+
+
+def test_what_belongs_to_a_cell_is_told_by_the_space_not_by_its_name():
+    experts = experts_space(2, 3)
+    forced = ForcedRoute(experts, {"layer 0 expert 0": 0.5, "layer 0": 1}).release("layer 0 expert 2")
+    assert dict(forced.changes) == {"layer 0 expert 0": 0.5, "layer 0 expert 1": 1}
+    data = lattice_space(2, 8, scales=1).to_dict()
+    data["cells"]["name"], data["paths"]["name"] = ["a", "a b", "c"], ["first", "second", "last"]
+    named = RoutingSpace.from_dict(data)
+    forced = ForcedRoute(named, {"first": 0.5, "a b": 1}).change("a", 0)
+    assert said(forced) == {"first": 0, "second": 1}
+    assert said(forced.release("first")) == {"second": 1}
 
 
 def test_two_together_hold_what_the_later_says(space):

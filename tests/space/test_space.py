@@ -77,6 +77,15 @@ def test_impossible_lattices_are_refused(layers, width):
         lattice_space(layers, width)
 
 
+def test_a_name_stands_for_a_path_or_for_all_of_a_cell(small):
+    for cell, name in enumerate(small.cell_names):
+        np.testing.assert_array_equal(small.paths_named(name), np.flatnonzero(small.source == cell))
+    assert [small.paths_named(name).tolist() for name in small.path_names] == [[path] for path in range(small.n_paths)]
+    for wrong in ("L1 s", "L1 s0 keep ", "", 3, None, ["L1 s0"]):
+        with pytest.raises(InputError, match=r"no cell or path .*; it has L0 s0, L1 s0, L0 s0 keep, L0 s0 down and"):
+            small.paths_named(wrong)
+
+
 def test_unknown_places_are_refused_by_name(small):
     with pytest.raises(InputError, match="no cell at layer 9"):
         small.cell_index(9, 0)

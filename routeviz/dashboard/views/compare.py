@@ -250,10 +250,10 @@ def about_selected(left: Side, right: Side, names: tuple[str, str]) -> None:
     if name is None:
         return
     space = left.space
-    chosen = [path for path, full in enumerate(space.path_names) if full == name or full.startswith(f"{name} ")]
     for side, called in ((left, names[0]), (right, names[1])):
         words = "; ".join(
-            f"{space.moves[path]} {side.mean.activations[path]:.4f}, {opened(side, path)}" for path in chosen
+            f"{space.moves[path]} {side.mean.activations[path]:.4f}, {opened(side, path)}"
+            for path in space.paths_named(name)
         )
         st.caption(f"**{plain(called)}** at {name}: {words}")
 

@@ -241,8 +241,7 @@ def take_click(result: Rerun, key: str) -> None:
     if name not in (*space.path_names, *space.cell_names):
         return
     is_open = open_paths(space, np.nan_to_num(result.after.gates)[None])[0]
-    paths = [path for path, full in enumerate(space.path_names) if full == name or full.startswith(f"{name} ")]
-    forcing.put(forcing.clicked(result.forced, name, is_open=bool(is_open[paths].any())).to_text())
+    forcing.put(forcing.clicked(result.forced, name, is_open=bool(is_open[space.paths_named(name)].any())).to_text())
 
 
 def type_in(*, forced: bool) -> None:
