@@ -182,7 +182,6 @@ def _figures(front: Front, table: pd.DataFrame, out: Path, convention: str) -> d
 
 
 def _text(front: Front, table: pd.DataFrame, out: Path, convention: str, style: str) -> str:
-    ranking = front.settings["ranking"]
     unit, letter = (1e9, "G") if table[f"macs_{convention}"].max() >= 1e9 else (1e6, "M")
     header = [
         "point",
@@ -207,9 +206,11 @@ def _text(front: Front, table: pd.DataFrame, out: Path, convention: str, style: 
     ]
     text = table_text(header, rows, style, align="<<>>>>>")
     about = (
-        f"MACs on average, convention {convention}; intervals are over images (bootstrap), differences to as-trained. "
-        f"Greedy rounds ranked paths on {ranking['images']} images of {ranking['dataset']}, {ranking['split']}."
+        f"MACs on average, convention {convention}; intervals are over images (bootstrap), differences to as-trained."
     )
+    if (table.kind == "greedy").any():
+        on = "{images} images of {dataset}, {split}".format(**front.settings["ranking"])
+        about += f" Greedy rounds ranked paths on {on}."
     if style != "terminal":
         comment = "% " if style == "latex" else ""
         return "\n".join([f"{comment}{about}", "", text, "", *(comment + one for one in front.verdict(convention))])

@@ -123,7 +123,7 @@ def budget_front(
     folder, rank_on = Path(out), dataset if rank_on is None else rank_on
     chosen = np.unique(np.linspace(0, len(rank_on) - 1, min(rank_images, len(rank_on))).round().astype(int)).tolist()
     settings = _settings(net, dataset, resize) | {"ranking": _ranking(rank_on, chosen, share)}
-    data = _begun(folder, settings)
+    data = _begun(folder, settings, rounds=rounds)
     evaluate = _evaluator(folder, dataset, resize=resize, batch_size=batch_size, workers=workers, progress=progress)
 
     def rank(current: RoutingNetwork, goal: float) -> dict[int, dict[str, float]]:
@@ -243,7 +243,7 @@ def _ranking(dataset: Any, chosen: list[int], share: float) -> dict[str, Any]:
     return {"dataset": name, "split": getattr(dataset, "split", None), "images": len(chosen), "share": share}
 
 
-def _begun(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
+def _begun(folder: Path, settings: dict[str, Any], *, rounds: int) -> dict[str, Any]:
     """What the folder holds of this front already; raises LogError where it holds another one."""
     found, wanted = read_front(folder), new_front(settings)
     if found is None:
@@ -253,11 +253,15 @@ def _begun(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
             raise LogError(f"cannot write {folder}: {error.strerror}; choose another folder") from error
         write_front(folder, wanted)
         return wanted
-    if different := [key for key in settings if found["settings"].get(key) != settings[key] and key != "checkpoint"]:
+    # How paths are ranked is the front's own from its first greedy round on.
+    free = {"checkpoint"} if rounds and found["rounds"] else {"checkpoint", "ranking"}
+    if different := [key for key in settings if found["settings"].get(key) != settings[key] and key not in free]:
         raise LogError(
             f"{folder} holds a front of other settings: {', '.join(different)}; use the same to go on, or choose "
             "another folder"
         )
+    if rounds and not found["rounds"]:
+        found["settings"]["ranking"] = settings["ranking"]
     return found
 
 

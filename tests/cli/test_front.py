@@ -60,6 +60,7 @@ def test_its_table_in_other_formats(routeviz, checkpoint, tmp_path):
     assert all(np.isfinite(float(row["macs_released"])) for row in rows)
     assert "| as-trained |" in routeviz(*arguments, "--format", "markdown").stdout
     latex = routeviz(*arguments, "--format", "latex").stdout
+    assert "ranked" not in latex
     assert r"\toprule" in latex
     assert r"efficient &" in latex
 

@@ -134,10 +134,22 @@ def test_stopped_it_goes_on_and_comes_to_the_same(net, scenes, made, tmp_path, m
     assert more.points.name.tolist() == [*front.points.name, "threshold-0.3"]
 
 
+def test_rounds_are_added_to_a_front_without(net, scenes, made, tmp_path):
+    front, _ = made
+    budget_front(net, scenes, out=tmp_path, thresholds=(), rounds=0, rank_on=open_dataset("scenes", length=1))
+    more = budget_front(net, scenes, out=tmp_path, thresholds=(), **SETTINGS)
+    assert more.points.name.tolist() == ["as-trained", "greedy-01", "greedy-02"]
+    assert more.thresholds["greedy-02"] == front.thresholds["greedy-02"]
+    assert load_front(tmp_path).settings == front.settings
+
+
 def test_another_setting_is_refused_and_a_damaged_file_named(net, scenes, made, tmp_path):
     front, folder = made
     with pytest.raises(LogError, match="a front of other settings: ranking"):
         budget_front(net, scenes, out=folder, **SETTINGS | {"share": 0.2})
+    # Where no round is asked for, how paths were ranked is no matter.
+    again = budget_front(net, scenes, out=folder, thresholds=(), rounds=0, rank_on=open_dataset("scenes", length=1))
+    assert again.settings == front.settings
     other = RoutingNetwork(net.config).eval()
     with pytest.raises(InputError, match="other weights"):
         front.network(other, "greedy-01")
