@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from routeviz.counterfactual.closing import close_each
+from routeviz.errors import DatasetError
 from routeviz.network import RoutingNetwork
 from routeviz.tracing.reading import Reading
 
@@ -30,6 +31,11 @@ def next_closed(net: RoutingNetwork, readings: Iterable[Reading], *, goal: float
     dict of int to dict
         By path, in the order of choice: ``kl``, in nats, mean over images and pixels, and ``saved``, MACs (conv), mean
         over images. Empty where no closing saves anything.
+
+    Raises
+    ------
+    DatasetError
+        If there is no image.
     """
     kl, saved, n_images = np.zeros(net.space.n_paths), np.zeros(net.space.n_paths), 0
     device = next(net.parameters()).device
@@ -38,7 +44,9 @@ def next_closed(net: RoutingNetwork, readings: Iterable[Reading], *, goal: float
         kl += found.kl
         saved += found.macs["conv"][0] - found.macs["conv"][1:]
         n_images += 1
-    kl, saved = kl / max(1, n_images), saved / max(1, n_images)
+    if not n_images:
+        raise DatasetError("no image to rank paths on could be read; give a dataset that holds some")
+    kl, saved = kl / n_images, saved / n_images
     useful = np.flatnonzero(saved > 0)
     chosen: dict[int, dict[str, float]] = {}
     for path in useful[np.argsort(kl[useful] / saved[useful], kind="stable")].tolist():

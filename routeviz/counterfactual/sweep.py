@@ -101,6 +101,8 @@ def budget_front(
     ------
     InputError
         If a setting cannot be used, or the images have no labels of the network's classes.
+    DatasetError
+        If no image to rank paths on can be read.
     WriteError, LogError
         If the folder holds a front of other settings, or cannot be written.
     """

@@ -11,8 +11,8 @@ from routeviz.bundled import bundled_data
 from routeviz.costs import macs
 from routeviz.counterfactual import budget_front, load_front, sweep
 from routeviz.counterfactual.closing import close_each
-from routeviz.datasets import open_dataset
-from routeviz.errors import InputError, LogError
+from routeviz.datasets import Scenes, open_dataset
+from routeviz.errors import DatasetError, InputError, LogError
 from routeviz.metrics import ClassCounts, confusion
 from routeviz.network import (
     NetworkConfig,
@@ -141,6 +141,17 @@ def test_rounds_are_added_to_a_front_without(net, scenes, made, tmp_path):
     assert more.points.name.tolist() == ["as-trained", "greedy-01", "greedy-02"]
     assert more.thresholds["greedy-02"] == front.thresholds["greedy-02"]
     assert load_front(tmp_path).settings == front.settings
+
+
+class Unreadable(Scenes):
+    def __getitem__(self, index):
+        raise OSError("gone")
+
+
+def test_where_no_image_can_rank_paths_the_front_does_not_end_for_good(net, scenes, tmp_path):
+    with pytest.raises(DatasetError, match="no image to rank paths on could be read"):
+        budget_front(net, scenes, out=tmp_path, thresholds=(), rank_on=Unreadable(length=2), **SETTINGS)
+    assert len(budget_front(net, scenes, out=tmp_path, thresholds=(), **SETTINGS).points) == 3
 
 
 def test_another_setting_is_refused_and_a_damaged_file_named(net, scenes, made, tmp_path):
