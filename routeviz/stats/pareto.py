@@ -84,8 +84,8 @@ def front_verdict(points: pd.DataFrame, *, convention: str = "conv", margin: flo
         if len(cheaper):
             sentences.append(f"The least is lost by {_told(cheaper.loc[cheaper.difference.idxmax()])}.")
     for other in others.to_dict("records"):
-        better = swept[(swept[column] <= other[column]) & (swept.miou >= other["miou"])]
-        worse = swept[(swept[column] >= other[column]) & (swept.miou <= other["miou"])]
+        better = swept[(swept[column] < other[column]) & (swept.miou > other["miou"])]
+        worse = swept[(swept[column] > other[column]) & (swept.miou < other["miou"])]
         if len(better):
             sentences.append(f"{better.loc[better.miou.idxmax(), 'name']} beats {other['name']} in both.")
         if len(worse):

@@ -58,6 +58,8 @@ def test_other_networks_are_no_part_of_it_but_are_compared_with():
     assert better[2:] == ["trained less beats 1 of these 2 points in both."]
     worse = front_verdict(points(*swept, ("small", "other", 0.3, 0.01, 70)))
     assert worse[2:] == ["a beats small in both."]
+    for equal in ((0.4, 60), (0.4, 55), (0.45, 60)):  # in both, or in one
+        assert len(front_verdict(points(*swept, ("like a", "other", equal[0], 0, equal[1])))) == 2
 
 
 def test_counts_of_a_log_are_those_of_the_confusion_matrices():
