@@ -59,6 +59,7 @@ def measured_figures(times: TimeTable) -> dict[str, Any]:
         "device": times.device,
         "machine": times.machine,
         "threads": times.threads,
+        "execution": times.execution,
         "rounds": times.rounds,
         "forward": {"median": median, "low": low, "high": high},
         "parts_of_the_forward": float(times.of(times.route[None])[0]),
@@ -81,9 +82,9 @@ def measured_text(times: TimeTable, *, convention: str = "conv") -> str:
     """What was measured, and what MACs explain of it, for a terminal."""
     low, median, high = (1e3 * value for value in np.quantile(times.whole, (0.25, 0.5, 0.75)))
     ran = 1e3 * float(times.of(times.route[None])[0])
-    threads = f"{times.threads} thread{'s' * (times.threads != 1)}"
+    where = f"{times.device} ({times.machine}, {times.threads} thread{'s' * (times.threads != 1)})"
     lines = [
-        f"Time on {times.device} ({times.machine}, {threads}): median of {times.rounds} rounds, [quartiles]\n",
+        f"Time on {where}, execution {times.execution}: median of {times.rounds} rounds, [quartiles]\n",
         columns(
             [
                 ("forward pass on this route, fixed", f"{median:,.1f} ms", f"[{low:,.1f}, {high:,.1f}]"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -144,9 +145,15 @@ def _build(net: nn.Module, image_size: tuple[int, int], *, progress: bool) -> li
     return tables
 
 
-def part_modules(net: nn.Module, image_size: tuple[int, int]) -> dict[str, list[tuple[nn.Module | None, Shape]]]:
-    """Every part's modules and the shapes of their inputs; None for a module that a static network has not built."""
-    space, cells, (height, width) = net.space, list(net.cells), image_size
+def part_modules(
+    net: nn.Module, image_size: tuple[int, int], built: Any = None
+) -> dict[str, list[tuple[nn.Module | None, Shape]]]:
+    """Every part's modules and the shapes of their inputs; None for a module that a static network has not built.
+
+    ``built`` holds stem, cells and decoder; by default they are the network's own.
+    """
+    built = net if built is None else built
+    space, cells, (height, width) = net.space, list(built.cells), image_size
     sizes = net.cell_sizes(image_size).tolist()
     shapes = [(c, h, w) for c, (h, w) in zip(space.cells.channels.tolist(), sizes, strict=True)]
     transforms = [dict(cell.transforms.items()) for cell in cells]
@@ -156,18 +163,18 @@ def part_modules(net: nn.Module, image_size: tuple[int, int]) -> dict[str, list[
     square = [(c, h, h) for c, h, _ in finals]
     stages = [
         nn.Sequential(stage, _resize(2)) if scale else stage  # stages hand on to the next finer scale
-        for scale, stage in enumerate(net.decoder.stages)
+        for scale, stage in enumerate(built.decoder.stages)
     ]
-    predictor = nn.Sequential(net.decoder.predictor, _resize(LOGIT_STRIDE))
+    predictor = nn.Sequential(built.decoder.predictor, _resize(LOGIT_STRIDE))
     return {
-        "stem": [(net.stem, (3, height, width))],
+        "stem": [(built.stem, (3, height, width))],
         "operation": [(cell.operation, shape) for cell, shape in zip(cells, shapes, strict=True)],
         "gate": [(cell.gate, shape) for cell, shape in zip(cells, shapes, strict=True)],
         "path": [(transforms[cell].get(move), shapes[cell]) for cell, move in moves],
         "decoder": list(zip(stages, finals, strict=True)),
         "predictor": [(predictor, finals[0])],
         # Two pixels more give the first convolution the size that padding would give it.
-        "released stem": [(net.stem, (3, height + 2, width + 2))],
+        "released stem": [(built.stem, (3, height + 2, width + 2))],
         "released decoder": list(zip(stages, square, strict=True)),
         "released predictor": [(predictor, square[0])],
     }

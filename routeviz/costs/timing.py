@@ -6,6 +6,7 @@ import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,6 +41,8 @@ class TimeTable:
     device, machine : str
     threads : int
         That torch computes with.
+    execution : str
+        Of the parts and the forward pass; see `RoutingNetwork`.
     """
 
     parts: pd.DataFrame
@@ -49,6 +52,7 @@ class TimeTable:
     device: str
     machine: str
     threads: int
+    execution: str
 
     @property
     def rounds(self) -> int:
@@ -78,7 +82,8 @@ def measure_times(
     """Measure how long each part of a network takes for one image of a size, where the network is.
 
     A part is what a pass does for it: an operation with the identity beside it, a path's transform with its product
-    with the activation, a decoder stage with its resizing. Its input is random. Every round measures every part once,
+    with the activation, a decoder stage with its resizing. It runs through the modules that a pass runs through, which
+    `RoutingNetwork.execution` decides. Its input is random. Every round measures every part once,
     in an order of its own, so that a machine that is slower for a while is so for all of them; one more round before
     is not counted.
 
@@ -112,7 +117,9 @@ def measure_times(
     frame, padded = tables["conv"].frame(), tables["conv"].image_size
     device = next(net.parameters()).device
     generator = torch.Generator().manual_seed(0)
-    works = _works(net, padded, lambda *shape: torch.rand(1, *shape, generator=generator).to(device))
+    # What a pass runs through, as a pass itself says.
+    built = net.start(torch.zeros(1, 3, *padded, device=device)).parts
+    works = _works(net, built, padded, lambda *shape: torch.rand(1, *shape, generator=generator).to(device))
     fixed = _built(net) if activations is None else np.asarray(activations, np.float32)
     image = torch.randn(1, 3, *padded, generator=generator).to(device)
     works.append(lambda: net(image, route=fixed))
@@ -145,23 +152,26 @@ def measure_times(
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         machine=platform.machine(),
         threads=torch.get_num_threads(),
+        execution="sparse" if built is net and net.execution == "folded" else net.execution,
     )
 
 
 def _works(
-    net: nn.Module, image_size: tuple[int, int], random: Callable[..., Tensor]
+    net: nn.Module, built: Any, image_size: tuple[int, int], random: Callable[..., Tensor]
 ) -> list[Callable[[], Tensor] | None]:
     """What a pass does for each part, in the order of `CostTable.frame`; None for what is not built."""
-    members = part_modules(net, image_size)
+    members = part_modules(net, image_size, built)
     shapes = {shape for kind in members.values() for _, shape in kind}
-    inputs = {shape: random(*shape) for shape in sorted(shapes)}
+    # Folded parts get what the folded stem gives: values of a place side by side.
+    layout = torch.contiguous_format if built is net else torch.channels_last
+    inputs = {shape: random(*shape).contiguous(memory_format=layout) for shape in sorted(shapes)}
     works: list[Callable[[], Tensor] | None] = []
     for part in ("stem", "operation", "gate", "path", "decoder", "predictor"):
         for place, (module, shape) in enumerate(members[part]):
             if module is None:
                 works.append(None)
                 continue
-            module = net.cells[place] if part == "operation" else module
+            module = built.cells[place] if part == "operation" else module
             works.append(_work(module, inputs[shape], scaled=part == "path"))
     return works
 

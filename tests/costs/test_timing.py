@@ -1,11 +1,15 @@
 """What a time table is of; how long anything takes is no matter of a test."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+import torch
 
-from routeviz.costs import cost_table, executed_parts, image_blind_macs, macs, measure_times, starved_macs
+from routeviz.costs import cost_table, executed_parts, image_blind_macs, macs, measure_times, starved_macs, timing
 from routeviz.errors import InputError
-from routeviz.network import fixed_network
+from routeviz.network import EXECUTIONS, fixed_network
+from routeviz.network.folding import FoldedCell, FoldedConv
 from routeviz.space import architectures, cell_states
 
 
@@ -24,7 +28,32 @@ def test_every_part_of_every_round_is_timed_beside_its_macs(make_net):
     # The whole pass asks no gate and runs all else.
     assert table.parts.part[~table.route].unique().tolist() == ["gate"]
     assert table.of(table.route[None])[0] == pytest.approx(table.parts.seconds[table.parts.part != "gate"].sum())
-    assert table.overhead == pytest.approx(np.median(table.whole) - table.of(table.route[None])[0])
+
+
+@pytest.mark.parametrize("execution", EXECUTIONS)
+def test_parts_run_through_the_modules_that_the_pass_runs_through(make_net, monkeypatch, execution):
+    """By a clock that only convolutions advance, one as trained by 1 and a folded one by 1000."""
+    now, net = [0], make_net()
+    net.execution = execution
+    monkeypatch.setattr(timing, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    for kind, seconds in ((torch.nn.Conv2d, 1), (FoldedConv, 1000), (FoldedCell, 1000)):  # a cell's last one adds too
+        forward = kind.forward
+
+        def slow(self, *given, forward=forward, seconds=seconds):
+            now[0] += seconds
+            return forward(self, *given)
+
+        monkeypatch.setattr(kind, "forward", slow)
+    table = measure_times(net, (32, 32), rounds=3)
+    assert table.execution == execution
+    assert (table.parts.seconds[table.parts.part == "operation"] == (4000 if execution == "folded" else 4)).all()
+    assert table.overhead == 0
+
+
+def test_what_cannot_be_folded_is_timed_as_it_runs(make_net):
+    with torch.inference_mode():
+        net = make_net()  # its weights do not tell when they change
+    assert measure_times(net, (32, 32), rounds=3).execution == "sparse"
 
 
 def test_a_limit_ends_it_after_three_rounds(make_net):
