@@ -19,6 +19,7 @@ from routeviz.progress import Bar
 from routeviz.space import cell_states
 from routeviz.stats import Interval, miou_difference
 from routeviz.tracing.reading import Reader, Reading
+from routeviz.tracing.recorder import scorable
 
 SAME = 1e-6
 
@@ -36,7 +37,7 @@ class Starvation:
         ``macs_fvcore`` and ``macs_released``, and the same ``_without``; ``seconds`` and ``seconds_without``, of the
         forward passes.
     before, after : ClassCounts, or None
-        With starved cells, and without; None without labels.
+        With starved cells, and without, of the labelled images; None where there is none, or of other classes.
     """
 
     images: pd.DataFrame
@@ -46,7 +47,8 @@ class Starvation:
     @property
     def difference(self) -> Interval | None:
         """mIoU without starved cells less that with them, and its paired interval over images."""
-        return None if self.before is None or len(self.images) < 2 else miou_difference(self.after, self.before)
+        few = self.before is None or len(self.before.labelled) < 2
+        return None if few else miou_difference(self.after, self.before)
 
 
 @torch.inference_mode()
@@ -78,7 +80,7 @@ def without_starved(
     if net.training:
         raise InputError("cells are left out at inference only; call net.eval() first")
     reader, n_classes = Reader(dataset, resize), net.config.num_classes
-    scored = len(dataset.class_names) == n_classes
+    scored = scorable(net, dataset)
     rows, tables = [], []
     for index in Bar(range(len(dataset)), desc="without starved cells", unit="image", delay=2, disable=not progress):
         reading = reader[index]
@@ -91,7 +93,7 @@ def without_starved(
     if not rows:
         raise DatasetError("no image could be read; give a dataset that holds some")
     before, after = None, None
-    if len(tables) == len(rows):
+    if np.any(tables):
         before, after = (ClassCounts.of(np.array(side)) for side in zip(*tables, strict=True))
     return Starvation(pd.DataFrame(rows), before, after)
 

@@ -20,6 +20,12 @@ COUNTED = ("labelled", "hits", "predicted")
 """What is counted of each class where it is asked for: see `routeviz.metrics.ClassCounts`."""
 
 
+def scorable(net: RoutingNetwork, dataset: Any) -> bool:
+    """Whether labels of a dataset say how good a network's segmentations are: both know the same classes."""
+    names, own = tuple(dataset.class_names), net.config.class_names
+    return names == own if own else len(names) == net.config.num_classes
+
+
 class Recorder:
     """Runs batches through a network and keeps gates and facts until they are collected for a shard.
 
@@ -39,8 +45,7 @@ class Recorder:
     def __init__(self, net: RoutingNetwork, dataset: Any, forced: np.ndarray | None, *, counts: bool = False) -> None:
         self.net, self.forced, self._counts = net, forced, counts
         self.names, self.ignore_index = tuple(dataset.class_names), dataset.ignore_index
-        own = net.config.class_names
-        self._scored = self.names == own if own else len(self.names) == net.config.num_classes
+        self._scored = scorable(net, dataset)
         self._asked = True if forced is None else asked_cells(net.space, forced)
         self._rows: dict[int, tuple[np.ndarray, dict[str, Any], dict[str, Any]]] = {}
 

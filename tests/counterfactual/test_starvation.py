@@ -1,20 +1,22 @@
 """With starved cells and without, each against forward passes of one's own."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from routeviz.costs import macs
 from routeviz.counterfactual import without_starved
-from routeviz.datasets import open_dataset
+from routeviz.datasets import Scenes, open_dataset
 from routeviz.errors import DatasetError, InputError
 from routeviz.network import NetworkConfig, RoutingNetwork
 from routeviz.space import cell_states
 
 
-def network(bias):
+def network(bias, **settings):
     torch.manual_seed(3)
-    net = RoutingNetwork(NetworkConfig(layers=4, width=4, num_classes=7, stem_width=4))
+    net = RoutingNetwork(NetworkConfig(layers=4, width=4, num_classes=7, stem_width=4, **settings))
     for cell in net.cells:
         torch.nn.init.normal_(cell.gate.score.weight, std=0.02)
         torch.nn.init.normal_(cell.gate.score.bias, bias, 0.5)
@@ -58,11 +60,26 @@ def test_where_nothing_is_starved_nothing_changes(scenes):
     assert found.difference == (0, 0, 0, 0)
 
 
+def test_images_without_a_label_are_no_part_of_the_miou(scenes):
+    class Unlabelled(Scenes):
+        def __getitem__(self, index):
+            sample = super().__getitem__(index)
+            return replace(sample, label=None) if index == 1 else sample
+
+    net = network(0.1)
+    whole, found = without_starved(net, scenes), without_starved(net, Unlabelled(length=3, size=(64, 64)))
+    assert len(found.images) == 3
+    np.testing.assert_array_equal(found.before.hits, whole.before.hits[[0, 2]])
+    assert np.isfinite(found.difference).all()
+
+
 def test_other_classes_are_not_scored_and_bad_input_is_refused(scenes):
     net = RoutingNetwork(NetworkConfig(layers=4, width=4, num_classes=3, stem_width=4)).eval()
     found = without_starved(net, scenes)
     assert found.before is None
     assert found.difference is None
+    turned = network(0.1, class_names=tuple(scenes.class_names)[::-1])
+    assert without_starved(turned, scenes).before is None
     with pytest.raises(InputError, match="at inference only"):
         without_starved(net.train(), scenes)
 
