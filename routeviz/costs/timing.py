@@ -130,7 +130,7 @@ def measure_times(
     for number in bar:
         for place in order.permutation(len(works)):
             if works[place] is not None:
-                took = _seconds(works[place], device)
+                _, took = seconds_of(works[place], device)
                 if number >= 0:
                     measured[number, place] = took
         if seconds is not None and number >= 2 and time.perf_counter() - began > seconds:
@@ -187,11 +187,12 @@ def _built(net: nn.Module) -> np.ndarray:
     return np.ones(net.space.n_paths, np.float32) if fixed is None else np.array(fixed, np.float32)
 
 
-def _seconds(work: Callable[[], Tensor], device: torch.device) -> float:
+def seconds_of(work: Callable[[], Any], device: torch.device) -> tuple[Any, float]:
+    """What work gives, and the seconds until the device is done with it."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     began = time.perf_counter()
-    work()
+    result = work()
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    return time.perf_counter() - began
+    return result, time.perf_counter() - began

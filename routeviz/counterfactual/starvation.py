@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import torch
 from torch.nn.functional import interpolate, kl_div
 
 from routeviz.costs import CONVENTIONS, macs
+from routeviz.costs.timing import seconds_of
 from routeviz.errors import DatasetError, InputError
 from routeviz.metrics import ClassCounts, confusion
 from routeviz.network import NetworkOutput, RoutingNetwork
@@ -86,7 +87,7 @@ def without_starved(
         reading = reader[index]
         if not isinstance(reading, Reading):
             continue
-        row, predictions = _compared(net, reading, first=bool(rows), odd=len(rows) % 2 == 1)
+        row, predictions = _compared(net, reading, warm=bool(rows), odd=len(rows) % 2 == 1)
         rows.append(row)
         if reading.label is not None and scored:
             tables.append([confusion(reading.label, one, n_classes, dataset.ignore_index) for one in predictions])
@@ -99,15 +100,15 @@ def without_starved(
 
 
 def _compared(
-    net: RoutingNetwork, reading: Reading, *, first: bool, odd: bool
+    net: RoutingNetwork, reading: Reading, *, warm: bool, odd: bool
 ) -> tuple[dict[str, Any], list[np.ndarray]]:
     """One image both ways: what differs, and the class of each pixel at the label's size."""
     x = net.preprocess(reading.image)[None].to(next(net.parameters()).device)
-    if not first:
+    if not warm:
         net(x)  # what is set up on the first pass is no cost of an image
     sides: dict[bool, tuple[NetworkOutput, float]] = {}
     for run_starved in (False, True) if odd else (True, False):
-        sides[run_starved] = _timed(net, x, run_starved)
+        sides[run_starved] = seconds_of(partial(net, x, run_starved=run_starved), x.device)
     (with_them, seconds), (without, seconds_without) = sides[True], sides[False]
     log_p, log_q = with_them.logits.log_softmax(dim=1), without.logits.log_softmax(dim=1)
     kl = kl_div(log_q, log_p, reduction="none", log_target=True).sum(dim=1).double().mean().clamp(min=0)
@@ -128,14 +129,6 @@ def _compared(
     row |= {"seconds": seconds, "seconds_without": seconds_without}
     shape = size if reading.label is None else reading.label.shape
     return row, [_classes(output, shape) for output in (with_them, without)]
-
-
-def _timed(net: RoutingNetwork, x: torch.Tensor, run_starved: bool) -> tuple[NetworkOutput, float]:
-    began = time.perf_counter()
-    output = net(x, run_starved=run_starved)
-    if x.is_cuda:
-        torch.cuda.synchronize(x.device)
-    return output, time.perf_counter() - began
 
 
 def _classes(output: NetworkOutput, shape: tuple[int, int]) -> np.ndarray:
