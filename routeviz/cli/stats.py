@@ -51,10 +51,10 @@ def command(log: Path, as_json: bool) -> None:
     for topic, about in groupby(figures, key=lambda figure: figure.topic):
         rows = [(f.name, _value(f), f.unit.removeprefix("share").strip(", "), f.definition) for f in about]
         click.echo(columns([(topic, "value", "unit", "definition"), *rows], "<><<", wrap_last=True) + "\n")
-    kind, lattice = kind_of(routes.space), routes.space.kind == "lattice"
-    words = {scale: f"s{scale}" if lattice else word for scale, word in row_words(routes.space).items()}
-    across = "layers across, scales down" if lattice else f"{kind.column}s across"
-    column = "L" if lattice else f"{kind.column} "
+    kind, unnamed = kind_of(routes.space), routes.space.unnamed
+    words = {scale: f"s{scale}" if unnamed else word for scale, word in row_words(routes.space).items()}
+    across = "layers across, scales down" if unnamed else f"{kind.column}s across"
+    column = "L" if unnamed else f"{kind.column} "
     click.echo(f"Cells: % of images for which the operation runs ({across})\n")
     cells = cells.pivot(index="scale", columns="layer", values="open")
     click.echo(_percentages(cells, [words[scale] for scale in cells.index], column))

@@ -100,12 +100,7 @@ def nothing_found(settings: Settings) -> None:
 def about(collection: Collection) -> None:
     """Where the routes come from."""
     log, space = collection.log, collection.space
-    lines = [
-        f"{len(collection.facts):,} images",
-        f"{space.n_cells} cells, {space.n_paths} paths, layers 0 to {space.layers}"
-        if space.kind == "lattice"
-        else extent(space),
-    ]
+    lines = [f"{len(collection.facts):,} images", extent(space)]
     if log is None:
         lines.append(f"checkpoint {plain(collection.checkpoint.path.name)}")
     else:

@@ -61,7 +61,7 @@ def to_networkx(space: RoutingSpace, route: Route | None = None) -> nx.DiGraph:
 
 def _output(space: RoutingSpace, layer: int, scale: int) -> str:
     """Name of a place outside, that paths lead to."""
-    return f"L{layer} s{scale}" if space.kind == "lattice" else f"{kind_of(space).sink} {layer}"
+    return f"L{layer} s{scale}" if space.unnamed else f"{kind_of(space).sink} {layer}"
 
 
 def positions(graph: nx.DiGraph) -> dict[str, tuple[float, float]]:

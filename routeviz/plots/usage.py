@@ -178,5 +178,5 @@ def _layers(layers, *, most: int = 9) -> tuple[tuple[float, str], ...]:
 
 
 def _place(space: RoutingSpace, layer: int) -> str:
-    """A layer in one word: as the lattice's cells are called, or the name of its cell."""
-    return f"L{layer}" if space.kind == "lattice" else f"{kind_of(space).column} {layer}"
+    """A layer in one word, as its cells are called."""
+    return f"L{layer}" if space.unnamed else f"{kind_of(space).column} {layer}"

@@ -72,9 +72,14 @@ def kind_of(space: RoutingSpace) -> Kind:
     return KINDS.get(space.kind, KINDS["lattice"])
 
 
+def is_lattice(space: RoutingSpace) -> bool:
+    """Whether a space is described and laid out as a lattice."""
+    return kind_of(space) is KINDS["lattice"]
+
+
 def extent(space: RoutingSpace) -> str:
     """How large a space is, in words."""
-    what = f"layers 0 to {space.layers}" if space.kind == "lattice" else kind_of(space).title
+    what = f"layers 0 to {space.layers}" if is_lattice(space) else kind_of(space).title
     return f"{what}, {space.n_cells} cells, {space.n_paths} paths"
 
 

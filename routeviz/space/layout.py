@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import asdict
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from routeviz.space.kinds import kind_of
+from routeviz.space.kinds import is_lattice, kind_of
 from routeviz.space.space import RoutingSpace
 
 ROW, LEFT, TOP, RIGHT, BOTTOM = 64, 118, 34, 64, 30
@@ -71,7 +72,7 @@ def _places(space: RoutingSpace) -> dict[str, Any]:
     texts.append({"x": 12, "y": 14, "text": kind.column, "anchor": "start"})
     texts.append({"x": stem_x - 29, "y": stem_y - 8, "text": kind.source, "anchor": "middle"})
     upright = down > max(60, across)
-    if not upright and space.kind != "lattice":
+    if not upright and not is_lattice(space):
         # A box too low for a word from bottom to top has it inside, or beside it where it is narrow too.
         inside = across > 60
         at, anchor = (x + across / 2, "middle") if inside else (x + across + 6, "start")
@@ -84,7 +85,7 @@ def _places(space: RoutingSpace) -> dict[str, Any]:
         "texts": texts,
         "columns": [list(tick) for tick in layout.columns],
         "rows": [list(tick) for tick in layout.rows],
-        "words": kind.__dict__,
+        "words": asdict(kind),
         "stem": [stem_x - 44, stem_y, stem_x - CELL_RADIUS - 8],
         "decoder": {"x": x, "y": y, "height": down, "width": across, "text": kind.sink if upright else ""},
         "cells": [
@@ -118,7 +119,7 @@ def row_words(space: RoutingSpace) -> dict[int, str]:
     """What each scale of a space is called: ``stride 8``; nothing where rows are not told apart by strides."""
     kind = kind_of(space)
     strides = space.cells.drop_duplicates("scale").sort_values("scale")
-    told = kind.row == "stride" and (space.kind == "lattice" or len(strides) > 1)
+    told = kind.row == "stride" and (is_lattice(space) or len(strides) > 1)
     return {
         int(scale): f"stride {stride}" if told else ""
         for scale, stride in zip(strides.scale, strides.stride, strict=True)
@@ -134,7 +135,7 @@ def move_order(space: RoutingSpace) -> list[str]:
 def _grid(space: RoutingSpace) -> Layout:
     """Layers across, scales down; paths straight, but for those that would lie on others or run through cells."""
     pitch = int(np.clip(round(820 / (space.layers + 1)), *PITCH_RANGE))
-    word = 0 if space.kind == "lattice" else 40  # what a low box leads to stands beside it
+    word = 0 if is_lattice(space) else 40  # what a low box leads to stands beside it
     width = LEFT + space.layers * pitch + RIGHT + 24 + word
     bottom = TOP + (space.scales - 1) * ROW
 

@@ -224,12 +224,17 @@ class RoutingSpace:
     def _extent(self) -> str:
         return f"the space has layers 0 to {self.layers} and scales 0 to {self.scales - 1}"
 
+    @property
+    def unnamed(self) -> bool:
+        """Whether cells are called by layer and scale, as in the lattice, and not by names of their own."""
+        return "name" not in self.cells
+
     @cached_property
     def cell_names(self) -> tuple[str, ...]:
         """Short name of each cell, such as ``L3 s1``."""
-        if "name" in self.cells:
-            return tuple(self.cells.name)
-        return tuple(f"L{layer} s{scale}" for layer, scale in self._positions)
+        if self.unnamed:
+            return tuple(f"L{layer} s{scale}" for layer, scale in self._positions)
+        return tuple(self.cells.name)
 
     @cached_property
     def path_names(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from routeviz.routelog import RouteLog
-from routeviz.space import lattice_space
+from routeviz.space import RoutingSpace, lattice_space
 from routeviz.stats import path_usage, summary
 
 
@@ -47,6 +47,13 @@ def test_the_lattice_shows_shares_as_percentages(routeviz, folder, log):
     assert keep == [["s0", "keep", *(f"{share:.0f}" for share in expected)]]
     cells = [line.split() for line in lines if line.startswith("s0 ") and "keep" not in line and "down" not in line]
     assert len(cells[0]) == 1 + 7
+
+
+def test_a_kind_that_nobody_knows_is_described_as_a_lattice(routeviz, folder, log, tmp_path):
+    space = RoutingSpace.from_dict(log.space.to_dict() | {"kind": "pyramid"})
+    RouteLog(log.gates, log.images, space, log.source).save(tmp_path / "other")
+    said = [routeviz("stats", path).stdout.splitlines()[1:] for path in (tmp_path / "other", folder)]
+    assert said[0] == said[1]
 
 
 def test_json_is_what_the_library_gives(routeviz, folder, log):

@@ -4,7 +4,7 @@ import pytest
 
 from routeviz.errors import InputError
 from routeviz.graph import positions, to_networkx
-from routeviz.space import Route, architectures, experts_space, lattice_space
+from routeviz.space import Route, RoutingSpace, architectures, experts_space, lattice_space
 
 
 @pytest.fixture
@@ -92,6 +92,11 @@ def test_attributes_are_plain_types(space, route):
 def test_bad_input_is_refused(space, route):
     with pytest.raises(InputError, match="the route belongs to"):
         to_networkx(lattice_space(5, 4), route)
+
+
+def test_where_cells_have_no_names_of_their_own_outputs_have_none_whatever_the_kind(space):
+    other = RoutingSpace.from_dict(space.to_dict() | {"kind": "pyramid"})
+    assert list(to_networkx(other).nodes) == list(to_networkx(space).nodes)
 
 
 def test_parallel_paths_keep_an_edge_each():

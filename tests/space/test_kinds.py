@@ -20,6 +20,7 @@ from routeviz.space import (
     exit_gates,
     exits_space,
     experts_space,
+    extent,
     lattice_space,
     open_paths,
     sent,
@@ -158,6 +159,16 @@ def test_paths_are_drawn_apart_from_cell_to_cell_inside_the_drawing(space):
         assert (middle < (data["width"], data["body"])).all()
     for svg in (lattice_svg(space, np.ones(space.n_paths)), difference_svg(space, *np.eye(space.n_paths)[:2])):
         assert ET.fromstring(svg).tag.endswith("svg")
+
+
+def test_a_space_of_a_kind_that_nobody_knows_is_drawn_and_described_as_a_lattice():
+    for lattice in (lattice_space(4, 8), lattice_space(3, 8, scales=1)):
+        other = RoutingSpace.from_dict(lattice.to_dict() | {"kind": "pyramid"})
+        drawn, expected = (lattice_data(space, np.ones(space.n_paths)) for space in (other, lattice))
+        assert {key for key in drawn if drawn[key] != expected[key]} == {"digest"}
+        assert extent(other) == extent(lattice)
+        assert other.unnamed
+    assert not any(space.unnamed for space in SPACES.values())
 
 
 def test_words_of_a_drawing_are_those_of_its_kind():
