@@ -48,3 +48,13 @@ def test_its_population_is_filtered_by_the_names_of_its_paths(open_app, name):
     assert not app.exception
     n = int((log.gates[:, -1] > 1e-4).sum())
     assert any(f"**{n:,}** of" in item.value for item in app.markdown)
+
+
+def test_a_text_that_one_image_lacks_is_a_dash_and_a_large_count_keeps_its_unit(open_app, tmp_path):
+    log = rv.load_log(FOLDER / "skipnet" / "log")
+    facts = log.images.assign(digit=[None, *log.images["digit"][1:]], correct=[1234, *log.images["correct"][1:]])
+    rv.RouteLog(log.gates, facts, log.space, log.source).save(tmp_path / "log")
+    app = open_app(tmp_path)
+    shown = {item.label: item.value for item in app.metric}
+    assert shown["digit"] == "—"
+    assert shown["correct"] == "1.23 k"

@@ -114,7 +114,8 @@ def cell_notes(collection: Collection) -> dict[str, list[str]]:
 def numbers(collection: Collection, facts: Mapping[str, Any], route: Route, convention: str) -> None:
     """MACs beside those of the log, and what is known of the image and its route."""
     table, states = collection.facts, route.cell_states
-    shown = own_facts(table) if collection.recorded else ("mIoU", "pixel accuracy")
+    own = own_facts(table)
+    shown = own if collection.recorded else ("mIoU", "pixel accuracy")
     places = iter(st.columns([1.3, *[1] * len(shown), 1, 1.6]))
     column = f"macs_{convention}"
     with next(places).container(gap=None):
@@ -123,13 +124,14 @@ def numbers(collection: Collection, facts: Mapping[str, Any], route: Route, conv
             values = table[column]
             st.caption(f"average {short(values.mean())}, {short(values.min())} to {short(values.max())}")
     if collection.recorded:
-        for column in own_facts(table):
+        for column in own:
             with next(places).container(gap=None):
                 value = facts[column]
-                number = isinstance(value, float) or pd.api.types.is_numeric_dtype(table[column])
-                st.metric(column, f"{value:.3g}" if number else plain(value))
-                if number:
-                    st.caption(f"average {table[column].mean():.4g}")
+                if pd.api.types.is_numeric_dtype(table[column]):
+                    st.metric(column, short(value))
+                    st.caption(f"average {short(table[column].mean())}")
+                else:
+                    st.metric(column, UNKNOWN if pd.isna(value) else plain(value))
     else:
         for column, words in (("miou", "mIoU"), ("pixel_accuracy", "pixel accuracy")):
             with next(places).container(gap=None):
