@@ -48,12 +48,13 @@ def show_found(found: Importance, by: str, words: str, convention: str) -> None:
     """The lattice coloured by a measure, and the paths ranked by it with their flags."""
     from routeviz.counterfactual import Limits, flag_paths, ranked
 
-    if by == "miou" and found.miou() is None:
-        st.info("There is no label, so there is no mIoU.")
-        return
     limits, one = Limits(), len(found) == 1
     table = flag_paths(found.table(), limits, convention=convention)
     effect = np.abs(table[f"macs_{convention}" if by == "macs" else by].to_numpy(float))
+    if not np.isfinite(effect).any():
+        st.info("No pixel is labelled, so there is no mIoU.")
+        return
+    effect = np.nan_to_num(effect)
     most = float(effect.max())
     components.lattice(
         found.space,
@@ -72,7 +73,7 @@ def show_found(found: Importance, by: str, words: str, convention: str) -> None:
     over = "" if one else f", over {len(found):,} images"
     st.caption(f"Width and colour: {words}, how much changes when a path alone is closed; at most {largest}{over}.")
     show_ranking(ranked(table, by, convention=convention), convention)
-    defined = limits.words(convention, labelled=found.miou() is not None)
+    defined = limits.words(convention, labelled=bool(table["miou"].notna().any()))
     about = " ".join(f"{word}: {text}." for word, text in defined.items())
     st.caption(f"{int(table['flagged'].sum())} paths are flagged, costly, often open and useless. {about}")
 

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import shutil
 
@@ -175,3 +176,22 @@ def test_what_importance_kept_is_shown_over_all_images(open_app, shelf_folder, n
     shown = next(frame.value for frame in app.dataframe if "KL, nats" in frame.value)
     wanted = found.table().query("open > 0").sort_values("kl_open", ascending=False, kind="stable")
     np.testing.assert_allclose(shown["KL, nats"], wanted["kl_open"])
+
+
+def test_importance_says_where_no_pixel_is_labelled(open_app, shelf_folder, net, tmp_path, monkeypatch):
+    dataset = rv.open_dataset("scenes", length=6, size=(64, 96))
+    labelled = type(dataset).__getitem__
+
+    def unlabelled(self, index):
+        sample = labelled(self, index)
+        return dataclasses.replace(sample, label=np.full_like(sample.label, dataset.ignore_index))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(dataset), "__getitem__", unlabelled)
+        rv.importance(net, dataset, out=tmp_path / "kept", workers=0)
+    app = open_app(tmp_path, shelf_folder / "checkpoints", importance="true", ranked="mIoU")
+    app.switch_page("routeviz/dashboard/views/what_if.py").run()
+    assert not app.exception, app.exception[0].message
+    assert any("there is no mIoU" in item.value for item in app.info)
+    app.segmented_control(key=state.RANKED).set_value("changed pixels").run()
+    assert any("paths are flagged" in item.value and "mIoU" not in item.value for item in app.caption)
