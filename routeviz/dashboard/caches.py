@@ -300,13 +300,13 @@ def times(config: str, image_size: tuple[int, int], seconds: float) -> tuple[Tim
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def parts_run(digest: str, config: str, image_size: tuple[int, int], convention: str, _log: RouteLog) -> pd.DataFrame:
-    """MACs that an image of a log spends on each part of its network: ``macs``, and ``blind`` of it; means."""
+    """Mean MACs of a log's images, all at one size, in each part of its network: ``macs``, and ``blind`` of it."""
     from routeviz.costs import cost_table, executed_parts
     from routeviz.network import NetworkConfig, RoutingNetwork
 
     net = RoutingNetwork(NetworkConfig.from_dict(json.loads(config))).eval()
     rows = np.unique(np.linspace(0, len(_log) - 1, min(MOST_COUNTED, len(_log))).astype(int))
-    gates, frame = _log.gates[rows], cost_table(net, image_size, convention).frame()
+    gates, frame = _log.select(rows).gates, cost_table(net, image_size, convention).frame()
     asked = net.config.fixed_gates is None
     run = executed_parts(net, gates, with_gates=asked).mean(axis=0)
     blind = executed_parts(net, gates, with_gates=asked, image_blind=True).mean(axis=0)

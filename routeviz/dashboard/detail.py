@@ -157,7 +157,7 @@ def show_time(collection: Collection, facts: Mapping[str, Any], parts: Mapping[s
 
 
 def log_share(collection: Collection, facts: Mapping[str, Any], convention: str, cell: int) -> None:
-    """What the images of the log spend on a cell and its paths, and how much of that while it is image-blind."""
+    """What a log spends, at this size, on a cell and its paths, and how much of it while it is image-blind."""
     if not collection.network_config or "height" not in facts:
         return
     size = int(facts["height"]), int(facts["width"])
@@ -172,7 +172,7 @@ def log_share(collection: Collection, facts: Mapping[str, Any], convention: str,
         of_cell[table.index[table.part == kind][cell]] = True
     of_cell[table.index[table.part == "path"][space.paths_from(cell)]] = True
     own, blind = table.macs[of_cell].sum(), table.blind[of_cell].sum()
-    words = f"with its paths {percent(own / table.macs.sum())} of this log's MACs"
+    words = f"with its paths {percent(own / table.macs.sum())} of this log's MACs at this image's size"
     st.caption(f"{words}, {percent(blind / own)} of them image-blind" if blind else words)
 
 

@@ -1,10 +1,11 @@
+import json
 import shutil
 
 import numpy as np
 import pytest
 
 import routeviz as rv
-from routeviz.dashboard import state
+from routeviz.dashboard import caches, state
 
 LOG = "logs/scenes (log)"
 
@@ -148,3 +149,9 @@ def test_an_image_whose_file_is_broken_is_still_shown_with_its_route(open_app, s
     shutil.copytree(shelf_folder / "logs", tmp_path / "logs")
     app = open_app(tmp_path, image="val-00005", gallery="true")
     assert metric(app, "open paths").isdigit()
+
+
+def test_what_a_log_spends_is_counted_without_keeping_its_gates(shelf_folder):
+    log = rv.load_log(shelf_folder / "logs" / "scenes")
+    caches.parts_run("one", json.dumps(log.source["network"]), (64, 96), "conv", log)
+    assert "gates" not in vars(log)
