@@ -74,10 +74,10 @@ def plot_activations(logs: RouteLog | Mapping[str, RouteLog]) -> Sheet:
     logs : RouteLog, or mapping of name to RouteLog
     """
     panels = []
-    by_name = {name: (activation_shares(log), len(log)) for name, log in named(logs).items()}
-    high = max(np.nanmax(shares) for shares, _ in by_name.values())
-    column = kind_of(next(iter(named(logs).values())).space).column
-    for name, (shares, n_images) in by_name.items():
+    by_name = {name: (log, activation_shares(log)) for name, log in named(logs).items()}
+    high = max(np.nanmax(shares) for _, shares in by_name.values())
+    for name, (log, shares) in by_name.items():
+        column = kind_of(log.space).column
         ticks = ((0, "not open"), (BINS / 2 + 0.5, "0.5"), (BINS + 0.5, "1"))
         words = np.array(
             [
@@ -88,7 +88,7 @@ def plot_activations(logs: RouteLog | Mapping[str, RouteLog]) -> Sheet:
         panels.append(
             Panel(
                 (Grid(shares, "share of gates", high=np.ceil(high * 10) / 10, texts=words),),
-                f"{plain(name)} ({count_images(n_images)})" if name else "",
+                f"{plain(name)} ({count_images(len(log))})" if name else "",
                 Axis(column, _layers(range(shares.shape[1]))),
                 Axis("activation", ticks),
                 1.7,

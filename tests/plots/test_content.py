@@ -13,7 +13,7 @@ from routeviz.plots.sheet import Bars, Dots, Grid, Line, Panel, Rule, Sheet
 from routeviz.plots.style import RAMP, plain
 from routeviz.plots.usage import BINS, activation_shares
 from routeviz.routelog import RouteLog
-from routeviz.space import Route, lattice_space, route_distance
+from routeviz.space import Route, chain_space, lattice_space, route_distance
 
 NAN = np.nan
 
@@ -195,6 +195,13 @@ def test_marks_without_data_give_a_row_for_each_point(small):
     bars = Sheet(((Panel((Bars(np.array([0.0, 1, 3]), np.array([5, 7]), "red"),)),),)).table()
     assert bars[["x", "width", "y"]].to_numpy().tolist() == [[0, 1, 5], [1, 2, 7]]
     assert Sheet(((Panel(()),),)).table().empty
+
+
+def test_activations_of_networks_of_two_kinds_stand_over_what_each_calls_its_columns(small):
+    chain = RouteLog(np.ones((2, 3), np.float32), pd.DataFrame({"id": ["a", "b"]}), chain_space(3))
+    sheet = plots.plot_activations.describe({"skipnet": chain, "lattice": small})
+    assert [panel.x.label for panel in sheet.panels] == ["block", "layer"]
+    assert [grid.texts[0, 0].split(",")[0] for grid in marks(sheet, Grid)] == ["block 0", "layer 0"]
 
 
 def test_labels_of_crowded_points_stand_apart():
