@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from routeviz.cli.options import ImageSize, example, json_option
-from routeviz.cli.tables import columns, quantity
+from routeviz.cli.tables import columns
+from routeviz.quantities import quantity
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ import numpy as np
 from routeviz.cli.costs import described
 from routeviz.cli.measured import measured_figures, measured_text, part_rows, parts_text
 from routeviz.cli.networks import log_gates, log_network, log_size
-from routeviz.cli.tables import columns, quantity
+from routeviz.cli.tables import columns
 from routeviz.costs import (
     CONVENTION_NOTES,
     CONVENTIONS,
@@ -25,6 +25,7 @@ from routeviz.costs import (
     starved_macs,
 )
 from routeviz.errors import InputError
+from routeviz.quantities import quantity
 from routeviz.routelog import load_log
 
 if TYPE_CHECKING:

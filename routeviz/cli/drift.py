@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from routeviz.cli.options import DatasetChoice, ImageSize, dataset_options, device_option, example, json_option
-from routeviz.cli.tables import columns, quantity
+from routeviz.cli.tables import columns
+from routeviz.quantities import quantity
 from routeviz.writing import whole_file
 
 if TYPE_CHECKING:

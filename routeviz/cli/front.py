@@ -20,7 +20,7 @@ from routeviz.cli.options import (
     example,
     json_option,
 )
-from routeviz.cli.tables import quantity
+from routeviz.quantities import quantity
 
 if TYPE_CHECKING:
     import pandas as pd

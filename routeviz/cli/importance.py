@@ -21,7 +21,8 @@ from routeviz.cli.options import (
     example,
     json_option,
 )
-from routeviz.cli.tables import columns, quantity
+from routeviz.cli.tables import columns
+from routeviz.quantities import quantity
 from routeviz.writing import whole_file
 
 if TYPE_CHECKING:

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from routeviz.cli.options import example, json_option
-from routeviz.cli.tables import columns, grid, quantity
+from routeviz.cli.tables import columns, grid
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from routeviz.routelog import RouteLog
-    from routeviz.stats import Figure
 
 
 @click.command(epilog=example("routeviz stats log", "routeviz stats log --json > figures.json"))
@@ -49,7 +48,7 @@ def command(log: Path, as_json: bool) -> None:
         return
     click.echo(f"{log}: {_origin(routes)}\n")
     for topic, about in groupby(figures, key=lambda figure: figure.topic):
-        rows = [(f.name, _value(f), f.unit.removeprefix("share").strip(", "), f.definition) for f in about]
+        rows = [(f.name, f.text, f.unit.removeprefix("share").strip(", "), f.definition) for f in about]
         click.echo(columns([(topic, "value", "unit", "definition"), *rows], "<><<", wrap_last=True) + "\n")
     kind, unnamed = kind_of(routes.space), routes.space.unnamed
     words = {scale: f"s{scale}" if unnamed else word for scale, word in row_words(routes.space).items()}
@@ -72,14 +71,6 @@ def _origin(log: RouteLog) -> str:
         checkpoint.get("file") and f"through {checkpoint['file']}",
     ]
     return f"{' '.join(part for part in parts if part)}; {log.space.n_cells} cells, {log.space.n_paths} paths"
-
-
-def _value(figure: Figure) -> str:
-    if figure.unit.startswith("share"):
-        return f"{100 * figure.value:.1f} %"
-    if figure.unit.startswith("MACs"):
-        return quantity(figure.value)
-    return f"{figure.value:,}" if isinstance(figure.value, int) else f"{figure.value:,.3f}"
 
 
 def _percentages(table: pd.DataFrame, labels: list[str], column: str) -> str:

@@ -1,4 +1,4 @@
-"""Plain text for a terminal: columns that stand under each other, and numbers as people read them."""
+"""Plain text for a terminal: columns that stand under each other."""
 
 from collections.abc import Sequence
 from shutil import get_terminal_size
@@ -46,11 +46,3 @@ def grid(labels: Sequence[str], header: Sequence[str], rows: Sequence[Sequence[s
         block = (f"{label:<{label_width}}" + "".join(f"{text:>{width}}" for text in part) for label, part in texts)
         blocks.append("\n".join(line.rstrip() for line in block))
     return "\n\n".join(blocks)
-
-
-def quantity(value: float) -> str:
-    """Write a large number with three decimals and G, M or k, as in ``118.085 G``; a small one as it is."""
-    for size, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= size:
-            return f"{value / size:,.3f} {prefix}"
-    return f"{value:g}"

@@ -10,7 +10,8 @@ import click
 from click.core import ParameterSource
 
 from routeviz.cli.options import ImageSize, KeyValue, device_option, example, json_option
-from routeviz.cli.tables import columns, quantity
+from routeviz.cli.tables import columns
+from routeviz.quantities import quantity
 from routeviz.training.config import PRECISIONS, TrainConfig
 
 if TYPE_CHECKING:

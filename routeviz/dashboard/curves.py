@@ -6,10 +6,10 @@ import numpy as np
 import plotly.graph_objects as go
 
 from routeviz.dashboard.runs import Run, smooth
-from routeviz.dashboard.words import short
 from routeviz.plots.screen import safe
 from routeviz.plots.sheet import Axis, Line, Panel, Sheet
 from routeviz.plots.style import series
+from routeviz.quantities import unit_of
 
 HEIGHT = 260
 COLOURS, MARK = ("#3a86c8", "#e0701a"), "#e0407a"
@@ -46,7 +46,7 @@ def macs(run: Run, convention: str) -> Sheet:
     table, marks = run.evaluations, []
     highest = 1.0
     if len(table):
-        step, (unit, letter) = _steps(run), _unit(table[f"{convention}_max"].max())
+        step, (unit, letter) = _steps(run), unit_of(table[f"{convention}_max"].max())
         for what, dash, width in (("avg", "solid", 1.5), ("max", "dot", THIN), ("min", "dot", THIN)):
             values = table[f"{convention}_{what}"].to_numpy(float) / unit
             symbol = "circle" if what == "avg" else ""
@@ -101,8 +101,3 @@ def _sheet(run: Run, marks: list[Line], label: str, ends: tuple[float, float] | 
 
 def _steps(run: Run) -> np.ndarray:
     return run.evaluations["step"].to_numpy(float)
-
-
-def _unit(value: float) -> tuple[float, str]:
-    letter = short(value).partition(" ")[2]
-    return {"T": 1e12, "G": 1e9, "M": 1e6, "k": 1e3}.get(letter, 1.0), letter

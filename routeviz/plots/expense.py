@@ -13,6 +13,7 @@ from routeviz.plots.figure import figure
 from routeviz.plots.sheet import Axis, Bars, Dots, Labels, Line, Panel, Rule, Sheet
 from routeviz.plots.style import INK, RAMP, SOFT, plain, series
 from routeviz.plots.usage import named
+from routeviz.quantities import unit_of
 from routeviz.routelog import RouteLog
 from routeviz.stats import pareto_front
 
@@ -40,7 +41,7 @@ def plot_macs(
     logs, marks = named(logs), dict(marks or {})
     column = f"macs_{convention}"
     macs = {name: log.facts(column)[column].to_numpy(float) for name, log in logs.items()}
-    unit, word = unit_of(np.concatenate([*macs.values(), list(marks.values())]))
+    unit, word = unit_of_macs(np.concatenate([*macs.values(), list(marks.values())]))
     macs = {name: values / unit for name, values in macs.items()}
     everything = np.concatenate(list(macs.values()))
     ends, label = axis_ends(everything, 0.05), f"{word} per image, {convention}"
@@ -95,7 +96,7 @@ def plot_accuracy(networks: pd.DataFrame, *, convention: str = "conv", title: st
     table = networks.dropna(subset=["macs", "miou"])
     if table.empty:
         raise InputError("no network has both macs and miou; there is nothing to draw")
-    unit, word = unit_of(table.macs.to_numpy(float))
+    unit, word = unit_of_macs(table.macs.to_numpy(float))
     x, y = table.macs.to_numpy(float) / unit, 100 * table.miou.to_numpy(float)
     chosen = pareto_front(x, y)
     marks: list[Any] = [Line(x[chosen], y[chosen], SOFT, 1, "dash", name="front")] if len(chosen) > 1 else []
@@ -147,7 +148,7 @@ def plot_training_budget(metrics: Iterable[Mapping[str, Any]] | Mapping[str, Ite
     }
     if not costs:
         raise InputError("no evaluation in these metrics; a run writes one every few steps")
-    unit, word = unit_of(np.concatenate([table[:, 1] for table in costs.values()]))
+    unit, word = unit_of_macs(np.concatenate([table[:, 1] for table in costs.values()]))
     marks = []
     for index, (name, table) in enumerate(costs.items()):
         colour, _, symbol = series(index)
@@ -160,13 +161,10 @@ def plot_training_budget(metrics: Iterable[Mapping[str, Any]] | Mapping[str, Ite
     return Sheet(((Panel(tuple(marks), "", *axes, 2.0),),))
 
 
-def unit_of(macs: np.ndarray) -> tuple[float, str]:
+def unit_of_macs(macs: np.ndarray) -> tuple[float, str]:
     """The unit that suits some MACs, and its name."""
-    highest = macs.max(initial=0)
-    return next(
-        ((size, f"{letter}MACs") for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if highest >= size),
-        (1.0, "MACs"),
-    )
+    size, letter = unit_of(macs.max(initial=0))
+    return size, f"{letter}MACs"
 
 
 def axis_ends(values: np.ndarray, room: float = 0.12) -> tuple[float, float]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from routeviz.errors import InputError
-from routeviz.plots.expense import axis_ends, unit_of
+from routeviz.plots.expense import axis_ends, unit_of_macs
 from routeviz.plots.figure import figure
 from routeviz.plots.sheet import Axis, Dots, Labels, Line, Panel, Sheet
 from routeviz.plots.style import FAINT, INK, SOFT, plain, series
@@ -40,7 +40,7 @@ def plot_front(points: pd.DataFrame, *, convention: str = "conv", title: str = "
     if points.empty:
         raise InputError("a front without points; there is nothing to draw")
     table = points.reset_index(drop=True)
-    unit, word = unit_of(table[column].to_numpy(float))
+    unit, word = unit_of_macs(table[column].to_numpy(float))
     x, y = table[column].to_numpy(float) / unit, 100 * table.miou.to_numpy(float)
     own = np.flatnonzero(table.kind != "other")
     best = own[pareto_front(x[own], y[own])]

@@ -18,7 +18,7 @@ from routeviz.errors import InputError
 from routeviz.plots.catalogue import Material
 from routeviz.report.drawn import Drawn, drawn_figures
 from routeviz.report.routes import SEED, pack_routes, sample_rows
-from routeviz.report.tables import Code, cells_table, figure_text, figures_table, pairs, paths_table, table
+from routeviz.report.tables import Code, cells_table, figures_table, pairs, paths_table, table
 from routeviz.routelog import RouteLog
 from routeviz.space import extent, kind_of
 from routeviz.space.layout import path_words
@@ -135,7 +135,7 @@ def _page(title: str, figures: list[Figure], sections: list[str], routes: str) -
     policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
     known = {figure.key: figure for figure in figures}
     tiles = "".join(
-        f'<div title="{escape(tile.definition)}"><b>{escape(figure_text(tile))}</b> {escape(_named(tile))}</div>'
+        f'<div title="{escape(tile.definition)}"><b>{escape(tile.text)}</b> {escape(_named(tile))}</div>'
         for tile in map(known.get, _TILES)
         if tile
     )

@@ -40,22 +40,8 @@ def pairs(facts: Mapping[str, object]) -> str:
 
 def figures_table(figures: Iterable[Figure]) -> str:
     """Set figures of a log, each with its definition."""
-    rows = [(f.name, Number(figure_text(f)), _unit(f), f.definition) for f in figures]
+    rows = [(f.name, Number(f.text), _unit(f), f.definition) for f in figures]
     return table(("figure", Number("value"), "unit", "definition"), rows, whole=True)
-
-
-def figure_text(figure: Figure) -> str:
-    """Write a figure's value as people read it."""
-    if figure.unit.startswith("share"):
-        return f"{100 * figure.value:.1f} %"
-    if figure.unit.startswith("MACs"):
-        return macs_text(figure.value)
-    return f"{figure.value:,}" if isinstance(figure.value, int) else f"{figure.value:,.3f}"
-
-
-def macs_text(value: float) -> str:
-    """Write MACs with three decimals in G or M."""
-    return f"{value / 1e9:,.3f} G" if value >= 1e9 else f"{value / 1e6:,.3f} M"
 
 
 def cells_table(names: Sequence[str], usage: pd.DataFrame) -> str:

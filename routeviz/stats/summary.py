@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import entropy
 
+from routeviz.quantities import quantity
 from routeviz.routelog import RouteLog
 from routeviz.stats.dynamics import image_groups, mutual_information
 from routeviz.stats.usage import cell_usage, path_usage, route_counts
@@ -46,6 +47,15 @@ class Figure:
     unit: str
     definition: str
     topic: str = ""
+
+    @property
+    def text(self) -> str:
+        """The value as people read it: a share in percent, MACs with their unit."""
+        if self.unit.startswith("share"):
+            return f"{100 * self.value:.1f} %"
+        if self.unit.startswith("MACs"):
+            return quantity(self.value)
+        return f"{self.value:,}" if isinstance(self.value, int) else f"{self.value:,.3f}"
 
 
 def summary(log: RouteLog) -> list[Figure]:

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from routeviz.cli.tables import quantity
 from routeviz.costs import CONVENTIONS, PARTS, cost_table, executed_parts, image_blind_macs, macs, starved_macs
 from routeviz.counterfactual import without_starved
 from routeviz.datasets import open_dataset
 from routeviz.network import NetworkConfig, RoutingNetwork, load_checkpoint, save_checkpoint
+from routeviz.quantities import quantity
 from routeviz.routelog import load_log
 from routeviz.space import Route, architectures
 from routeviz.tracing import trace

@@ -1,6 +1,6 @@
 import pytest
 
-from routeviz.cli.tables import columns, grid, quantity
+from routeviz.cli.tables import columns, grid
 
 
 @pytest.fixture(autouse=True)
@@ -30,18 +30,3 @@ def test_a_grid_too_wide_is_set_in_blocks():
     assert text.split("\n\n")[0].splitlines()[0].split() == header[:9]
     assert text.count("100") == 20
     assert text.split()[0] == "L0"
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (118_085_140_448, "118.085 G"),
-        (1_500_000, "1.500 M"),
-        (1000, "1.000 k"),
-        (999, "999"),
-        (0, "0"),
-        (2e12, "2,000.000 G"),
-    ],
-)
-def test_quantities(value, text):
-    assert quantity(value) == text

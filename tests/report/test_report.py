@@ -161,3 +161,9 @@ def test_every_figure_is_drawn_or_its_lack_explained():
 def test_a_share_that_is_unknown_stays_empty():
     assert "<td></td>" in table(("a", "b"), [("x", Share("nan"))])
     assert "--share:25.0%" in table(("a", "b"), [("x", Share(0.25))])
+
+
+def test_a_small_network_s_macs_keep_their_digits(undrawn):
+    log = random_log()
+    images = log.images.assign(macs_conv=4096)
+    assert "4.096 k" in make_report(RouteLog(log.gates, images, log.space, log.source)).html.decode()

@@ -5,7 +5,7 @@ import pytest
 
 from routeviz.errors import InputError
 from routeviz.space import lattice_space
-from routeviz.stats import summary
+from routeviz.stats import Figure, summary
 
 
 def values(log):
@@ -120,3 +120,14 @@ def test_every_figure_says_what_it_is(log):
 def test_an_empty_log_is_refused(make_log):
     with pytest.raises(InputError, match="no images"):
         summary(make_log())
+
+
+def test_a_figure_is_written_as_people_read_it():
+    def text(value, unit):
+        return Figure("key", "name", value, unit, "definition").text
+
+    assert text(4096, "MACs, conv") == "4.096 k"
+    assert text(118_085_140_448, "MACs, conv") == "118.085 G"
+    assert text(0.5, "share of images") == "50.0 %"
+    assert text(1500, "images") == "1,500"
+    assert text(2.5, "bits") == "2.500"

@@ -1,0 +1,14 @@
+"""Large numbers as people read them: in G, M or k."""
+
+UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+def unit_of(value: float) -> tuple[float, str]:
+    """Size and letter of the unit that suits a number; 1 and no letter for a small one, and for NaN."""
+    return next(((size, letter) for size, letter in UNITS if abs(value) >= size), (1.0, ""))
+
+
+def quantity(value: float) -> str:
+    """Write a large number with three decimals and its unit, as in ``118.085 G``; a small one as it is."""
+    size, letter = unit_of(value)
+    return f"{value / size:,.3f} {letter}" if letter else f"{value:g}"
