@@ -13,7 +13,6 @@ from routeviz.dashboard.collection import Collection
 from routeviz.dashboard.components import Figure
 from routeviz.dashboard.words import UNKNOWN, WORDS, percent, plain, short
 from routeviz.errors import RoutevizError
-from routeviz.routelog import PartCosts
 from routeviz.space import INPUTS, STATES, Route, RoutingSpace
 
 if TYPE_CHECKING:

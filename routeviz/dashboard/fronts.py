@@ -16,6 +16,7 @@ from routeviz.dashboard.settings import Settings
 from routeviz.dashboard.shelf import Item
 from routeviz.dashboard.words import WORDS, percent, plain, short
 from routeviz.plots import plot_front
+from routeviz.plots.front import GROUPS
 from routeviz.plots.screen import safe
 
 if TYPE_CHECKING:
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
 
 CHART = "front_chart"
 HEIGHT = 420
-STYLES = {
-    "trained": ("as trained", "#e0407a", "diamond"),
-    "threshold": ("under a threshold", "#3a86c8", "circle"),
-    "greedy": ("closed greedily", "#e0701a", "square"),
-    "other": ("other networks", "#1f9e89", "triangle-up"),
+NAMES = {"trained": "as trained", **dict(GROUPS)}
+LOOKS = {
+    "trained": ("#e0407a", "diamond"),
+    "threshold": ("#3a86c8", "circle"),
+    "greedy": ("#e0701a", "square"),
+    "other": ("#1f9e89", "triangle-up"),
 }
-"""Name, colour and symbol of each kind of point: they stand out from white and from black."""
+"""Colour and symbol of each kind of point: they stand out from white and from black."""
 
 
 def show(settings: Settings, shelf: list[Item]) -> None:
@@ -145,7 +147,7 @@ def drawn(table: pd.DataFrame, convention: str, chosen: str | None) -> go.Figure
         line={"dash": "dash", "width": 1.5, "color": "#8a94a3"},
         hoverinfo="skip",
     )
-    for kind, (words, colour, symbol) in STYLES.items():
+    for kind, (colour, symbol) in LOOKS.items():
         rows = (table.kind == kind).to_numpy()
         if not rows.any():
             continue
@@ -154,7 +156,7 @@ def drawn(table: pd.DataFrame, convention: str, chosen: str | None) -> go.Figure
             x=macs[rows],
             y=miou[rows],
             mode="markers",
-            name=words,
+            name=NAMES[kind],
             customdata=table["name"][rows],
             marker={
                 "symbol": [symbol if full else f"{symbol}-open" for full in filled],

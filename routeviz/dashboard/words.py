@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 
+from routeviz.space import OPEN_THRESHOLD
+
 WORDS = {
     "training run": "The folder that a training leaves: its settings, what was measured along it, and its checkpoints.",
     "front": (
@@ -30,7 +32,7 @@ WORDS = {
     "route log": "Many routes, one row of facts for each image, the routing space, and where all of it came from.",
     "checkpoint": "The weights of a routing network at one step of its training.",
     "route": "All activations of one image, in the order of the routing space's paths.",
-    "activation": "The gate's value for a path and an image, from 0 to 1. A path is open above 0.0001.",
+    "activation": f"The gate's value for a path and an image, from 0 to 1. A path is open above {OPEN_THRESHOLD:g}.",
     "cell": "A node of the routing space: a layer and a scale. A cell is open, closed or unreached.",
     "path": "A way from a cell to one of the next layer: up to a finer scale, keep, or down to a coarser one.",
     "closed": "All paths of the cell are shut: its operation is dropped and its input passes on at the same scale.",
