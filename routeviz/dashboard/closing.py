@@ -35,8 +35,7 @@ def show(collection: Collection, row: int, convention: str) -> None:
             over = st.segmented_control("Over", (ONE, ALL), **options)
     found = kept if over == ALL else collection.importance(row)
     if found is None:
-        missing = collection.no_network if collection.checkpoint is None else collection.no_pictures
-        st.info(plain(missing), icon=":material/image_not_supported:")
+        st.info(plain(collection.missing), icon=":material/image_not_supported:")
         return
     if kept is None:
         command = "`routeviz importance CHECKPOINT --dataset NAME --out FOLDER`"

@@ -85,6 +85,11 @@ class Collection:
         return next((positions[name] for name in names if name in positions), None)
 
     @property
+    def missing(self) -> str:
+        """What to do where nothing can be run: for the checkpoint, else for the pictures."""
+        return self.no_network if self.checkpoint is None else self.no_pictures
+
+    @property
     def recorded(self) -> str:
         """What the model is called that the log was recorded from; empty where a routing network was traced."""
         return str((self.log.source if self.log is not None else {}).get("model") or "")

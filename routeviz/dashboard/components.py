@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import streamlit as st
@@ -131,9 +131,14 @@ def gallery(pictures: Sequence[Mapping[str, str]], *, key: str, chosen: str, on_
     _gallery(key=key, data={"pictures": list(pictures), "chosen": chosen}, on_chosen_change=on_choose)
 
 
-def classes(rows: Sequence[Mapping[str, Any]], *, key: str) -> None:
-    """Show classes (``name``, ``colour``: ``#rrggbb``, ``iou``: 0 to 1 or None) as a legend with bars."""
-    _classes(key=key, data={"rows": list(rows)})
+def legend(names: Iterable[str], colours: np.ndarray, ious: Iterable[float], *, key: str) -> None:
+    """Show classes with their colours, ``(class, 3)`` uint8, and bars of their IoU, 0 to 1 or NaN."""
+    rows = [
+        {"name": name, "colour": "#{:02x}{:02x}{:02x}".format(*colour), "iou": None if np.isnan(iou) else float(iou)}
+        for name, colour, iou in zip(names, colours, ious, strict=False)
+    ]
+    if rows:
+        _classes(key=key, data={"rows": rows})
 
 
 def figures(pictures: Sequence[Figure], *, key: str, columns: int | None = None) -> None:

@@ -102,15 +102,7 @@ def show_colours(collection: Collection, classes: pd.DataFrame) -> None:
     """The legend of the segmentations, with the IoU of each class on the forced route."""
     st.markdown("**Classes, IoU when forced**", help=WORDS["mIoU"])
     table = pictures.palette(len(classes), collection.class_colors)
-    rows = [
-        {
-            "name": name,
-            "colour": "#{:02x}{:02x}{:02x}".format(*colour),
-            "iou": None if np.isnan(value) else float(value),
-        }
-        for name, colour, value in zip(classes["name"], table, classes["iou_after"], strict=False)
-    ]
-    components.classes(rows, key="what_if_classes")
+    components.legend(classes["name"], table, classes["iou_after"], key="what_if_classes")
 
 
 def show_classes(classes: pd.DataFrame) -> None:

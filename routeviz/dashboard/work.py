@@ -36,14 +36,7 @@ def show_trace(settings: Settings, shelf: list[Item]) -> None:
     """Choose a checkpoint and images, and start the job that records their routes."""
     left, right = st.columns(2, gap="large")
     with left:
-        checkpoint, handed_in, gate = choose_checkpoint(shelf)
-        size = st.text_input(
-            "Bring images to a size",
-            value=_trained_size(checkpoint),
-            placeholder="as they are",
-            key=f"job_resize_{checkpoint}",
-            help=f"{SIZE} A checkpoint works best at the size that it was trained on.",
-        )
+        checkpoint, handed_in, gate, size = choose_network(shelf, "job")
     with right:
         data, files, words = choose_images(settings)
     name = next((file.name for file in (checkpoint, handed_in) if file is not None), None)
@@ -57,6 +50,25 @@ def show_trace(settings: Settings, shelf: list[Item]) -> None:
                 options["root"] = uploads.keep(folder, files, folder=uploads.PICTURES)[0].parent
             command = ["trace", str(checkpoint), *_flags(options)]
             start(folder, command, title=f"{name} on {words}", kind=TRACE, result=folder / "log")
+
+
+def choose_network(shelf: list[Item], key: str) -> tuple[Path | None, uploads.Upload | None, dict[str, object], str]:
+    """What `choose_checkpoint` gives, and the size that images are to be brought to."""
+    checkpoint, handed_in, gate = choose_checkpoint(shelf)
+    size = st.text_input(
+        "Bring images to a size",
+        value=_trained_size(checkpoint),
+        placeholder="as they are",
+        key=f"{key}_resize_{checkpoint}",
+        help=f"{SIZE} A checkpoint works best at the size that it was trained on.",
+    )
+    return checkpoint, handed_in, gate, size
+
+
+def choose_labelled(settings: Settings, key: str) -> str:
+    """Name of a dataset with labels."""
+    names = [name for name in dataset_names(settings) if name in DATASETS and name != UNLABELLED]
+    return st.selectbox("Dataset", names, index=len(names) - 1, key=f"{key}_dataset")
 
 
 def choose_checkpoint(shelf: list[Item]) -> tuple[Path | None, uploads.Upload | None, dict[str, object]]:
@@ -120,8 +132,7 @@ def show_train(settings: Settings) -> None:
     """Settings of a training, and the job that runs it."""
     data, network, rest = st.columns(3, gap="large")
     with data:
-        labelled = [name for name in dataset_names(settings) if name in DATASETS and name != UNLABELLED]
-        name = st.selectbox("Dataset", labelled, index=len(labelled) - 1, key="train_dataset")
+        name = choose_labelled(settings, "train")
         resize = st.text_input("Bring images to a size", placeholder="as they are", key="train_resize", help=SIZE)
         crop = st.text_input(
             "Crop that it learns from", "64x128", key="train_crop", help=f"Cut from the randomly scaled image. {SIZE}"
@@ -173,17 +184,9 @@ def show_front(settings: Settings, shelf: list[Item]) -> None:
     """Choose a checkpoint and labelled images, and start the job that traces their budget front."""
     left, right = st.columns(2, gap="large")
     with left:
-        checkpoint, handed_in, gate = choose_checkpoint(shelf)
-        size = st.text_input(
-            "Bring images to a size",
-            value=_trained_size(checkpoint),
-            placeholder="as they are",
-            key=f"front_resize_{checkpoint}",
-            help=f"{SIZE} A checkpoint works best at the size that it was trained on.",
-        )
+        checkpoint, handed_in, gate, size = choose_network(shelf, "front")
     with right:
-        labelled = [name for name in dataset_names(settings) if name in DATASETS and name != UNLABELLED]
-        name = st.selectbox("Dataset", labelled, index=len(labelled) - 1, key="front_dataset")
+        name = choose_labelled(settings, "front")
         split = st.selectbox("Split", SPLITS, key="front_split", index=SPLITS.index("val"))
         options = {"dataset": name, "root": settings.roots.get(name), "split": split}
         if name == PROCEDURAL:

@@ -161,19 +161,8 @@ def own_facts(table: pd.DataFrame) -> list[str]:
 def show_classes(collection: Collection, facts: Mapping[str, Any]) -> None:
     """The legend of the label and the segmentation, with the image's IoU of each class."""
     names = list(collection.class_names)
-    table = pictures.palette(len(names), collection.class_colors)
-    rows = []
-    for name, colour in zip(names, table, strict=False):
-        value = facts.get(f"iou_{name}", math.nan)
-        rows.append(
-            {
-                "name": name,
-                "colour": "#{:02x}{:02x}{:02x}".format(*colour),
-                "iou": None if math.isnan(value) else float(value),
-            }
-        )
-    if rows:
-        components.classes(rows, key="inspect_classes")
+    ious = (facts.get(f"iou_{name}", math.nan) for name in names)
+    components.legend(names, pictures.palette(len(names), collection.class_colors), ious, key="inspect_classes")
 
 
 def show_given(collection: Collection, row: int, facts: Mapping[str, Any]) -> str:

@@ -62,8 +62,7 @@ def image_view(collection: Collection, convention: str) -> None:
         st.error(plain(error), icon=":material/error:")
         return
     if original is None:
-        missing = collection.no_network if collection.checkpoint is None else collection.no_pictures
-        st.info(plain(missing), icon=":material/image_not_supported:")
+        st.info(plain(collection.missing), icon=":material/image_not_supported:")
         return
     name = collection.facts["id"].iat[row]
     image = collection.sample(row).image
