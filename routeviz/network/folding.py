@@ -26,10 +26,11 @@ class Parts(NamedTuple):
 
 
 class FoldedConv(nn.Module):
-    """A convolution with bias and, where asked, a ReLU in the same pass over its values; channels-last.
+    """A convolution with bias and, where asked, a ReLU behind it; channels-last.
 
-    Where oneDNN computes (float32 on a CPU), its weights are brought to the layout that oneDNN wants once, and bias,
-    sum and ReLU are applied to values while they are at hand: these are the operators that torch's own compiler calls.
+    Where oneDNN computes (float32 on a CPU), bias and sum are applied to values while they are at hand: these are the
+    operators that torch's own compiler calls. Their ReLU is left out, as it makes 0 of NaN, which is to be seen; and so
+    is their reordering of weights, which for some sizes of image finds a layout that takes twenty times as long.
 
     Parameters
     ----------
@@ -42,28 +43,24 @@ class FoldedConv(nn.Module):
 
     def __init__(self, conv: nn.Conv2d, *, relu: bool = False, every: int = 1):
         super().__init__()
-        self.every, self.relu = every, "relu" if relu else "none"
+        self.every, self.relu = every, relu
         self.place = [list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups]
         self.bias = None if conv.bias is None else conv.bias.detach().clone()
         self.weight = conv.weight.detach().clone(memory_format=CHANNELS_LAST)
-        self.packed = self.weight.device.type == "cpu" and self.weight.dtype == torch.float32 and _has_onednn()
-        if self.packed:
-            self.weight = torch.ops.mkldnn._reorder_convolution_weight(self.weight, *self.place)
+        self.fused = self.weight.device.type == "cpu" and self.weight.dtype == torch.float32 and _has_onednn()
 
     def forward(self, x: Tensor) -> Tensor:
         if self.every > 1:
             x = x[..., :: self.every, :: self.every].contiguous(memory_format=CHANNELS_LAST)
-        if self.packed:
-            return torch.ops.mkldnn._convolution_pointwise(x, self.weight, self.bias, *self.place, self.relu, [], "")
         y = self._conv(x)
-        return y.relu_() if self.relu == "relu" else y
+        return y.relu_() if self.relu else y
 
     def plus(self, x: Tensor, other: Tensor) -> Tensor:
         """``relu(conv(x) + other)``."""
-        if self.packed:
+        if self.fused:
             return torch.ops.mkldnn._convolution_pointwise.binary(
-                x, other, self.weight, self.bias, *self.place, "add", 1.0, "relu", [], None
-            )
+                x, other, self.weight, self.bias, *self.place, "add", 1.0, None, [], None
+            ).relu_()
         return self._conv(x).add_(other).relu_()
 
     def _conv(self, x: Tensor) -> Tensor:
@@ -128,8 +125,6 @@ class Folding:
             return net
         kept = self._kept  # read once: another thread may fold anew meanwhile
         if kept is None or not _unchanged(kept[0], tensors):
-            if not all(tensor.isfinite().all() for tensor in tensors):
-                return net  # oneDNN's ReLU makes 0 of NaN; as trained, NaN goes on to where it is seen
             with torch.no_grad():
                 stem = FoldedStem(*(folded(part) for part in net.stem))
                 parts = Parts(stem, nn.ModuleList(FoldedCell(cell) for cell in net.cells), folded(net.decoder))
@@ -162,6 +157,5 @@ def _unchanged(kept: list[tuple[Tensor, int]], tensors: list[Tensor]) -> bool:
 
 
 def _has_onednn() -> bool:
-    """Whether torch has oneDNN and the operators that are used here; they are not part of its public interface."""
-    names = ("_reorder_convolution_weight", "_convolution_pointwise")
-    return torch.backends.mkldnn.is_available() and all(hasattr(torch.ops.mkldnn, name) for name in names)
+    """Whether torch has oneDNN and the operator that is used here; it is not part of its public interface."""
+    return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise")

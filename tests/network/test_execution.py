@@ -111,15 +111,27 @@ def test_the_copy_is_made_once_and_is_no_part_of_the_network(images):
         assert torch.equal(run(other, images).logits, run(net, images).logits)
 
 
-def test_nan_is_seen(images):
+@pytest.mark.parametrize("execution", EXECUTIONS)
+def test_nan_is_seen(images, execution):
     net = network()
     broken = images.clone()
     broken[1, 0, 3, 4] = torch.nan
     with pytest.raises(NonFiniteError, match="image 1 of the batch"):
-        run(net, broken)
+        run(net, broken, execution)
     torch.nn.init.constant_(net.cells[0].gate.score.bias, torch.nan)
     with pytest.raises(NonFiniteError, match="gate"):
-        run(net, images)
+        run(net, images, execution)
+
+
+@pytest.mark.parametrize("execution", EXECUTIONS)
+@pytest.mark.parametrize("place", ["stem", "cell"])
+def test_values_that_grow_beyond_float32_are_seen_behind_any_relu(images, execution, place):
+    net = network()
+    grown = net.stem[0].conv if place == "stem" else net.cells[0].operation[0].pointwise.conv
+    with torch.no_grad():
+        grown.weight *= 1e38
+    with pytest.raises(NonFiniteError, match="stem" if place == "stem" else "cell L0 s0"):
+        run(net, images, execution)
 
 
 def test_gradients_flow_in_eval_mode(images):
