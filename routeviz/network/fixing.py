@@ -47,6 +47,7 @@ def fixed_network(net: RoutingNetwork, route: Route) -> RoutingNetwork:
             "cut it out of a network that has them"
         )
     fixed.load_state_dict({name: weights[name] for name in fixed.state_dict()})
+    fixed.execution = net.execution
     return fixed.to(next(net.parameters()).device).train(net.training)
 
 
@@ -77,4 +78,5 @@ def thresholded_network(net: RoutingNetwork, threshold: float | Sequence[float])
     with torch.random.fork_rng(devices=[]):
         other = RoutingNetwork(replace(net.config, open_threshold=setting))
     other.load_state_dict(net.state_dict())
+    other.execution = net.execution
     return other.to(next(net.parameters()).device).train(net.training)

@@ -112,16 +112,16 @@ class Folding:
 
     They are made at the first use and again after any change of the weights: by a training step, `load_state_dict`,
     `to`, or an assignment. What is compared are the tensors themselves and torch's counts of writes to them, so that
-    only a write behind torch's back (through ``.data`` or NumPy) goes unnoticed; `forget` tells of such.
+    only a write behind torch's back (through ``.data`` or NumPy) goes unnoticed.
     """
 
     def __init__(self) -> None:
         self._kept: tuple[list[tuple[Tensor, int]], Parts] | None = None
 
     def parts(self, net: RoutingNetwork) -> Parts | RoutingNetwork:
-        """The network's parts, folded; the network itself where its weights cannot tell whether they have changed."""
+        """The network's parts, folded; the network itself where hooks look on, or weights keep no count of writes."""
         tensors = _tensors(net)
-        if any(tensor.is_inference() for tensor in tensors):
+        if tensors is None or any(tensor.is_inference() for tensor in tensors):
             return net
         kept = self._kept  # read once: another thread may fold anew meanwhile
         if kept is None or not _unchanged(kept[0], tensors):
@@ -131,19 +131,17 @@ class Folding:
             self._kept = kept = ([(tensor, tensor._version) for tensor in tensors], parts)
         return kept[1]
 
-    def forget(self) -> None:
-        """Fold anew at the next use."""
-        self._kept = None
-
     def __reduce__(self) -> tuple:
         return Folding, ()  # a copied or unpickled network folds for itself
 
 
-def _tensors(net: nn.Module) -> list[Tensor]:
-    """All parameters and buffers; what `net.parameters()` takes ten times as long for."""
+def _tensors(net: nn.Module) -> list[Tensor] | None:
+    """All parameters and buffers, None where a part has a hook; `net.parameters()` takes ten times as long."""
     found, rest = [], [net]
     while rest:
         module = rest.pop()
+        if module is not net and (module._forward_hooks or module._forward_pre_hooks):
+            return None
         found += [*module._parameters.values(), *module._buffers.values()]
         rest += module._modules.values()
         rest = [child for child in rest if child is not None] if None in rest else rest

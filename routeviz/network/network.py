@@ -58,8 +58,8 @@ class RoutingNetwork(nn.Module):
         1e-6 of the threshold, which rounding may put on either side of it.
 
         - ``"folded"``: as sparse, through a copy of the weights with batch norms folded into convolutions,
-          channels-last, and sums made in place. Made at the first use and after every change of the weights; hooks on
-          modules do not see it. Sparse where gradients are enabled, and where fvcore or torch counts operators.
+          channels-last, and sums made in place. Made at the first use and after every change of the weights. Sparse
+          where gradients are enabled, where a part has a hook, and where fvcore or torch counts operators.
         - ``"sparse"``: closed paths and cells are not computed, and every cell runs on the images that open it.
         - ``"dense"``: every transform of a live cell is computed and multiplied by its gate, on the whole batch, as the
           released code does it.

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from torch import nn
 
 from routeviz import __version__
 from routeviz.errors import InputError
+from routeviz.network import RoutingNetwork
 from routeviz.network.digest import weights_digest
 from routeviz.network.forcing import NamedRoute
 from routeviz.routelog import SCHEMA
 
 
 def source_of(
-    net: nn.Module, dataset: Any, *, resize: tuple[int, int] | None, route: Any, forced: np.ndarray | None
+    net: RoutingNetwork, dataset: Any, *, resize: tuple[int, int] | None, route: Any, forced: np.ndarray | None
 ) -> dict[str, Any]:
     """Describe a trace before its first image.
 
@@ -53,6 +53,7 @@ def source_of(
             "ids_sha256": None if ids is None else _ids_digest(ids),
         },
         "settings": {
+            "execution": net.execution,
             "resize": None if resize is None else list(resize),
             "route": None
             if forced is None

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from routeviz.errors import InputError, NonFiniteError
-from routeviz.network import EXECUTIONS, NetworkConfig, RoutingNetwork
+from routeviz.network import EXECUTIONS, NetworkConfig, RoutingNetwork, fixed_network, thresholded_network
+from routeviz.space import Route
 
 
 @pytest.fixture(scope="module")
@@ -134,10 +135,37 @@ def test_values_that_grow_beyond_float32_are_seen_behind_any_relu(images, execut
         run(net, images, execution)
 
 
+def test_a_hook_sees_every_pass_of_its_part(images):
+    net, seen = network(), []
+    run(net, images)
+    handle = net.cells[0].operation[0].pointwise.conv.register_forward_hook(lambda *_: seen.append(1))
+    run(net, images)
+    handle.remove()
+    run(net, images)
+    assert seen == [1]
+
+
+def test_writes_behind_torch_are_seen_when_the_weights_are_loaded_again(images):
+    net = network()
+    before = run(net, images)
+    net.decoder.predictor.bias.data += 1
+    assert torch.equal(run(net, images).logits, before.logits)
+    net.load_state_dict(net.state_dict())
+    assert_same(run(net, images), run(net, images, "sparse"))
+    assert not torch.equal(run(net, images).logits, before.logits)
+
+
 def test_gradients_flow_in_eval_mode(images):
     net = network()
     net(images).logits.sum().backward()
     assert net.stem[0].conv.weight.grad is not None
+
+
+def test_networks_cut_out_of_one_execute_as_it_does():
+    net = network()
+    net.execution = "dense"
+    every = Route(net.space, np.ones(net.space.n_paths))
+    assert fixed_network(net, every).execution == thresholded_network(net, 0.5).execution == "dense"
 
 
 def test_another_word_is_refused(images):

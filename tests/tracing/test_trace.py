@@ -1,3 +1,4 @@
+import copy
 import json
 
 import numpy as np
@@ -74,11 +75,19 @@ def test_facts_are_those_of_costs_and_metrics(net, pictures):
         assert row["miou"] == pytest.approx(np.nanmean(row[["iou_road", "iou_sky", "iou_car"]].astype(float)))
 
 
+def test_a_log_of_another_execution_is_not_gone_on_with(net, pictures, tmp_path):
+    trace(net, pictures(2), workers=0, out=tmp_path)
+    other = copy.deepcopy(net)
+    other.execution = "dense"
+    with pytest.raises(LogError, match=r'settings\.execution is "folded" there, "dense" now'):
+        trace(other, pictures(2), workers=0, out=tmp_path)
+
+
 def test_source_says_where_the_log_comes_from(net, pictures):
     source = trace(net, pictures(2), workers=0, resize=(32, 32)).source
     assert source["dataset"]["name"] == "pictures"
     assert source["dataset"]["class_names"] == ["road", "sky", "car"]
-    assert source["settings"] == {"resize": [32, 32], "route": None}
+    assert source["settings"] == {"execution": "folded", "resize": [32, 32], "route": None}
     assert NetworkConfig.from_dict(source["network"]) == net.config
     other = RoutingNetwork(net.config)
     assert trace(other, pictures(2), workers=0).source["weights"] != source["weights"]
