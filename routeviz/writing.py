@@ -42,13 +42,16 @@ def whole_file(path: str | Path, error: Callable[[str], RoutevizError] = WriteEr
     ------
     WriteError
         Or what ``error`` makes: the folder is missing or read-only, or the disk is full.
+    OSError
+        Of another file, which whoever writes the draft cannot use.
     """
     path, draft = Path(path), None
+    file, changed = Path(os.path.realpath(path)), "nothing there was changed"
     try:
         if path.exists() and not path.is_file():
+            changed = "a part may have come there"
             yield path
             return
-        file = Path(os.path.realpath(path))
         mode = stat.S_IMODE(file.stat().st_mode) if file.exists() else None
         _remove_left_over(file)
         draft = _draft_of(file)
@@ -60,9 +63,12 @@ def whole_file(path: str | Path, error: Callable[[str], RoutevizError] = WriteEr
                 os.fchmod(written.fileno(), mode)
             os.fsync(written.fileno())
         os.replace(draft, file)
+        changed = "all of it is there now, but a power cut may undo that"
         sync_folder(file.parent)
     except OSError as failed:
-        raise error(f"cannot write {path}: {failed.strerror or failed}; nothing there was changed") from failed
+        if failed.filename is not None and str(failed.filename) not in map(str, (path, draft, file.parent)):
+            raise  # by whoever writes the draft, of another file
+        raise error(f"cannot write {path}: {failed.strerror or failed}; {changed}") from failed
     finally:
         if draft:
             with suppress(OSError):

@@ -118,6 +118,45 @@ def test_a_disk_that_takes_no_more_is_one_line(tmp_path, monkeypatch, code):
     assert os.listdir(tmp_path) == []
 
 
+def test_a_power_cut_that_may_undo_what_was_written_is_said(tmp_path, monkeypatch):
+    path, codes = tmp_path / "a", iter([0, errno.EIO])
+    path.write_text("old")
+
+    def fail(handle):
+        if code := next(codes):
+            raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    words = r"cannot write .*/a: Input/output error; all of it is there now, but a power cut may undo that$"
+    with pytest.raises(WriteError, match=words), whole_file(path) as draft:
+        draft.write_text("new")
+    assert path.read_text() == "new"
+
+
+def test_a_pipe_that_nobody_reads_to_the_end_is_not_said_to_be_unchanged(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    words = r"cannot write .*/pipe: Broken pipe; a part may have come there$"
+
+    def write():
+        with whole_file(path) as draft, draft.open("wb", buffering=0) as file:
+            file.write(b"part")
+            os.close(reader)
+            file.write(b"rest")
+
+    with pytest.raises(WriteError, match=words):
+        write()
+
+
+def test_another_file_that_cannot_be_read_is_not_said_to_be_this_one(tmp_path):
+    other = tmp_path / "other"
+    with pytest.raises(FileNotFoundError) as caught, whole_file(tmp_path / "a") as draft:
+        draft.write_text(other.read_text())
+    assert caught.value.filename == str(other)
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_folder_that_is_not_there_is_an_error_of_the_kind_asked_for(tmp_path):
     with (
         pytest.raises(CheckpointError, match=r"cannot write .*: No such file or directory"),
