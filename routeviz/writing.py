@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import stat
 import threading
 from collections.abc import Callable, Iterator
@@ -75,6 +76,23 @@ def whole_file(path: str | Path, error: Callable[[str], RoutevizError] = WriteEr
                 draft.unlink()
 
 
+@contextmanager
+def draft_folder(path: Path) -> Iterator[Path]:
+    """Give a folder to fill, beside what is or will be at ``path`` and on its disk.
+
+    It goes at the end with all that was not moved out of it; one that a kill left behind goes with the next.
+    """
+    path = Path(os.path.realpath(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_left_over(path)
+    draft = _draft_of(path)
+    draft.mkdir()
+    try:
+        yield draft
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder last through a power cut."""
     handle = os.open(folder, os.O_RDONLY)
@@ -87,7 +105,7 @@ def sync_folder(folder: Path) -> None:
 def remove_drafts(folder: Path) -> None:
     """Remove the drafts in a folder that nobody else writes to."""
     for draft in folder.glob(f".*.*{_DRAFT}"):
-        draft.unlink(missing_ok=True)
+        _remove(draft)
 
 
 def _draft_of(path: Path) -> Path:
@@ -97,11 +115,18 @@ def _draft_of(path: Path) -> Path:
 
 
 def _remove_left_over(path: Path) -> None:
-    """Remove the drafts of this file whose processes are gone; of those of other machines nobody here can tell."""
+    """Remove the drafts of this path whose processes are gone; of those of other machines nobody here can tell."""
     named = re.compile(rf"\.{re.escape(path.name[:_NAMED])}\.{system_id()}-(\d+)-(.+)-\d+{re.escape(_DRAFT)}")
     with os.scandir(path.parent) as entries:
-        drafts = [(entry.path, found) for entry in entries if (found := named.fullmatch(entry.name))]
+        drafts = [(Path(entry), found) for entry in entries if (found := named.fullmatch(entry.name))]
     for draft, found in drafts:
         if start_time(int(found[1])) != found[2]:
             with suppress(OSError):
-                os.unlink(draft)
+                _remove(draft)
+
+
+def _remove(draft: Path) -> None:
+    if draft.is_dir():
+        shutil.rmtree(draft, ignore_errors=True)
+    else:
+        draft.unlink(missing_ok=True)

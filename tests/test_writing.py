@@ -1,5 +1,7 @@
 import errno
 import os
+import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -11,7 +13,7 @@ import pytest
 
 from routeviz.errors import CheckpointError, WriteError
 from routeviz.process import start_time, system_id
-from routeviz.writing import remove_drafts, whole_file
+from routeviz.writing import draft_folder, remove_drafts, whole_file
 
 
 def test_a_file_is_replaced_when_all_of_it_is_written(tmp_path):
@@ -194,6 +196,36 @@ def test_drafts_of_dead_processes_go_and_all_others_stay(tmp_path):
     alive.communicate(timeout=60)
     remove_drafts(tmp_path)
     assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_folder_of_drafts_lies_beside_and_goes_with_what_is_left_in_it(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "out").symlink_to("disk/out")
+    with draft_folder(tmp_path / "out") as draft:
+        (draft / "a").write_text("all")
+        assert draft.parent == tmp_path / "disk"
+    assert os.listdir(tmp_path / "disk") == []
+
+
+def test_a_folder_of_drafts_that_a_kill_left_goes_with_the_next(tmp_path):
+    killed = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "out"], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    (folder,) = os.listdir(tmp_path)
+    shutil.copytree(tmp_path / folder, tmp_path / "run" / folder)
+    with draft_folder(tmp_path / "out") as draft:
+        assert set(tmp_path.iterdir()) == {draft, tmp_path / "run"}
+    remove_drafts(tmp_path / "run")
+    assert os.listdir(tmp_path / "run") == []
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from routeviz.writing import draft_folder
+with draft_folder(Path(sys.argv[1])) as draft:
+    (draft / "a").write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 def test_threads_that_write_one_file_leave_it_whole(tmp_path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ import click
 from routeviz.cli.material import HINTS, gather_material
 from routeviz.cli.options import example, json_option
 from routeviz.errors import DatasetError, InputError
+from routeviz.writing import draft_folder
 
 if TYPE_CHECKING:
     from routeviz.routelog import RouteLog
@@ -88,10 +88,8 @@ def command(
     size = None if width is None else inches(_number(width))
     material, notes = gather_material(log, runs, root, checkpoint, others=others, image=image, convention=convention)
     about = _about(log, material.log)
-    part = out.with_name(f".{out.name}.part-{os.getpid()}")
     left_out: dict[str, str] = {}
-    try:
-        part.mkdir(parents=True)
+    with draft_folder(out) as part:
         for name in tqdm(asked, desc="drawing", unit="figure", disable=as_json, delay=2):
             try:
                 sheet = FIGURES[name].describe(material)
@@ -107,8 +105,6 @@ def command(
         out.mkdir(parents=True, exist_ok=True)
         for file in files:
             os.replace(file, out / file.name)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     written = [str(out / file.name) for file in files]
     if as_json:
         click.echo(json.dumps({"files": written, "left_out": left_out, "notes": notes}, indent=2))

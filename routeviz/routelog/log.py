@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import cached_property
@@ -24,6 +23,7 @@ from routeviz.routelog.tally import Tally, Work, tally
 from routeviz.routelog.writer import LogWriter
 from routeviz.space import CellStates, Route, RoutingSpace
 from routeviz.space.states import in_blocks
+from routeviz.writing import draft_folder
 
 
 class RouteLog:
@@ -176,24 +176,27 @@ class RouteLog:
             raise LogError(f"{folder} exists; choose another folder, or replace a log: save(folder, overwrite=True)")
         if exists:
             read_header(folder)
-        fresh, old = (folder.with_name(f".{folder.name}.{kind}-{os.getpid()}") for kind in ("new", "old"))
         kept = self._kept()
         try:
-            with LogWriter(fresh, self.space, self.source, len(self) + len(self.skipped)) as writer:
-                for number in range(writer.n_shards):
-                    block = writer.block(number)
-                    rows = slice(*np.searchsorted(kept, (block.start, block.stop)))
-                    skipped = [image for image in self.skipped if image.index in block]
-                    writer.write(number, self.gates[rows], self._images.iloc[rows], skipped)
-                writer.finish()
-            if exists:
-                os.rename(folder, old)
-            os.rename(fresh, folder)
+            with draft_folder(folder) as draft:
+                fresh, old = draft / "new", draft / "old"
+                with LogWriter(fresh, self.space, self.source, len(self) + len(self.skipped)) as writer:
+                    for number in range(writer.n_shards):
+                        block = writer.block(number)
+                        rows = slice(*np.searchsorted(kept, (block.start, block.stop)))
+                        skipped = [image for image in self.skipped if image.index in block]
+                        writer.write(number, self.gates[rows], self._images.iloc[rows], skipped)
+                    writer.finish()
+                if exists:
+                    os.rename(folder, old)
+                try:
+                    os.rename(fresh, folder)
+                except OSError:
+                    if exists:
+                        os.rename(old, folder)
+                    raise
         except OSError as error:
             raise LogError(f"cannot write {folder}: {error.strerror}; choose another folder") from error
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
     def _facts(self, columns: Sequence[str]) -> pd.DataFrame:
         return self._images[list(columns)].copy(deep=False)

@@ -25,6 +25,7 @@ CHILD = Path(__file__).with_name("child.py")
 # All that the commands import, once: a command then starts at once, and a random moment lies in its work.
 PRELOADED = (
     *("routeviz.cli.main", "routeviz.cli.report", "routeviz.cli.export", "routeviz.cli.import_", "routeviz.cli.train"),
+    "routeviz.cli.figures",
     *("routeviz.training.loop", "routeviz.tracing", "routeviz.report", "routeviz.plots.paper", "routeviz.graph"),
 )
 

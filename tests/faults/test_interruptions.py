@@ -76,11 +76,12 @@ def commands(routeviz_once, tmp_path_factory) -> dict[str, Command]:
         "export route": Command(("export", "route", str(log), "--image", "val-00003")),
         "export network": Command(("export", "network", str(own))),
         "report": Command(("report", str(log))),
+        "figures": Command(("figures", str(log), "--only", "usage", "--format", "svg"), file=False),
     }
     return commands
 
 
-NAMES = ("train", "trace", "import", "export log", "export route", "export network", "report")
+NAMES = ("train", "trace", "import", "export log", "export route", "export network", "report", "figures")
 LONG = "ROUTEVIZ_SOAK" in os.environ
 SUFFIX = {"export network": ".safetensors", "import": ".safetensors", "report": ".html"}
 
@@ -107,7 +108,7 @@ def undisturbed(commands, start, tmp_path_factory) -> Callable[[str], tuple[Any,
     return run
 
 
-@pytest.mark.parametrize("name", some(*NAMES, few=("train", "trace", "export log")))
+@pytest.mark.parametrize("name", some(*NAMES, few=("train", "trace", "export log", "figures")))
 def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(name, commands, start, undisturbed, tmp_path, soak, note):
     command, (wanted, seconds) = commands[name], undisturbed(name)
     out = tmp_path / f"out{SUFFIX.get(name, '')}"
@@ -128,8 +129,7 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(name, commands, star
     process = start(*command.arguments, "--out", out)
     assert process.ended() == 0, process.stderr
     assert command.of(out) == wanted
-    left = [path for path in tmp_path.rglob(".*") if path.is_file() and path.name != ".lock"]
-    assert not left
+    assert not [path for path in tmp_path.rglob(".*") if path.name != ".lock"]
     outcome = f"{ends + 1} runs to the end, all equal to an undisturbed one"
     note("Kill", name, "SIGKILL at random moments, then run again", kills, outcome)
 
@@ -150,7 +150,9 @@ def refused(result: Any) -> str:
     return lines[0]
 
 
-@pytest.mark.parametrize("name", some(*NAMES, few=("train", "trace", "import", "export log", "export route")))
+@pytest.mark.parametrize(
+    "name", some(*NAMES, few=("train", "trace", "import", "export log", "export route", "figures"))
+)
 def test_a_full_disk_is_one_line_and_what_is_there_stays(name, commands, undisturbed, small_disk, routeviz, soak, note):
     command, (wanted, _) = commands[name], undisturbed(name)
     out, other = small_disk.folder / f"out{SUFFIX.get(name, '')}", small_disk.folder / "other"
@@ -177,7 +179,7 @@ def test_a_full_disk_is_one_line_and_what_is_there_stays(name, commands, undistu
     note("Full disk", name, "room for none or a part of what it writes", len(rooms), outcome)
 
 
-@pytest.mark.parametrize("name", some(*NAMES, few=("train", "trace", "export network", "export route")))
+@pytest.mark.parametrize("name", some(*NAMES, few=("train", "trace", "export network", "export route", "figures")))
 def test_a_folder_that_is_read_only_is_one_line(name, commands, undisturbed, small_disk, routeviz, note):
     command, (wanted, _) = commands[name], undisturbed(name)
     out = small_disk.folder / f"out{SUFFIX.get(name, '')}"

@@ -1,5 +1,7 @@
 import contextlib
+import errno
 import json
+import os
 import shutil
 from hashlib import sha256
 
@@ -145,6 +147,21 @@ def test_a_log_is_replaced_only_when_asked_and_nothing_else_ever(log, folder, tm
     (tmp_path / "file").write_text("")
     with pytest.raises(LogError, match="cannot be read"):
         log.save(tmp_path / "file", overwrite=True)
+
+
+def test_a_log_that_cannot_be_replaced_stays(log, folder, tmp_path, monkeypatch):
+    rename = os.rename
+
+    def fail(source, target):
+        if source.name == "new":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", fail)
+    with pytest.raises(LogError, match=r"cannot write .*/log: Input/output error"):
+        log.select(slice(10)).save(folder, overwrite=True)
+    assert_same(load_log(folder, verify=True), log)
+    assert os.listdir(tmp_path) == ["log"]
 
 
 def test_folders_that_are_no_log_are_refused_in_one_line(tmp_path, folder):
