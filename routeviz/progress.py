@@ -14,6 +14,8 @@ from typing import Any, ClassVar
 
 from tqdm import tqdm
 
+from routeviz.writing import whole_file
+
 VARIABLE = "ROUTEVIZ_PROGRESS"
 
 
@@ -57,9 +59,8 @@ class Bar(tqdm):
             self._write()
 
     def _write(self) -> None:
-        partial = self.path.with_name(f".{self.path.name}.partial")
-        partial.write_text(json.dumps([self.open_bars[place] for place in sorted(self.open_bars)]), encoding="utf-8")
-        partial.replace(self.path)
+        with whole_file(self.path, lasting=False) as draft:
+            draft.write_text(json.dumps([self.open_bars[place] for place in sorted(self.open_bars)]), encoding="utf-8")
 
 
 class _Nowhere:

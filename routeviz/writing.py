@@ -15,13 +15,16 @@ from routeviz.errors import RoutevizError, WriteError
 from routeviz.process import start_time, system_id
 
 _DRAFT = ".part"
+_DRAFTS = f".*.*{_DRAFT}"
 _NAMED = 50
 """Characters of a file's name that its draft shows: a name has 255 bytes, and whose draft it is needs some of them."""
 
 
 @contextmanager
-def whole_file(path: str | Path, error: Callable[[str], RoutevizError] = WriteError) -> Iterator[Path]:
-    """Give the path of a draft to write; put it in place when all of it is on the disk.
+def whole_file(
+    path: str | Path, error: Callable[[str], RoutevizError] = WriteError, *, lasting: bool = True
+) -> Iterator[Path]:
+    """Give the path of a draft to write; put it in place when all of it is written.
 
     What was at ``path`` stays until then, and for good where writing fails. Whoever writes the same path at that time
     has a draft of its own: the last one that is ready stays. A draft that a kill left behind goes with the next
@@ -33,6 +36,8 @@ def whole_file(path: str | Path, error: Callable[[str], RoutevizError] = WriteEr
         What is there and is no regular file, as a pipe, a terminal or ``/dev/stdout``, is written as it is.
     error : callable
         Makes what is raised, from its message.
+    lasting : bool
+        Whether it has to outlast a power cut, for which the disk is waited for.
 
     Yields
     ------
@@ -62,10 +67,12 @@ def whole_file(path: str | Path, error: Callable[[str], RoutevizError] = WriteEr
         with draft.open("rb") as written:
             if mode is not None:
                 os.fchmod(written.fileno(), mode)
-            os.fsync(written.fileno())
+            if lasting:
+                os.fsync(written.fileno())
         os.replace(draft, file)
         changed = "all of it is there now, but a power cut may undo that"
-        sync_folder(file.parent)
+        if lasting:
+            sync_folder(file.parent)
     except OSError as failed:
         if failed.filename is not None and str(failed.filename) not in map(str, (path, draft, file.parent)):
             raise  # by whoever writes the draft, of another file
@@ -102,9 +109,14 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def is_draft(path: Path) -> bool:
+    """Whether a name is one that drafts have."""
+    return path.match(_DRAFTS)
+
+
 def remove_drafts(folder: Path) -> None:
-    """Remove the drafts in a folder that nobody else writes to."""
-    for draft in folder.glob(f".*.*{_DRAFT}"):
+    """Remove the drafts in a folder, if there is one, that nobody else writes to."""
+    for draft in folder.glob(_DRAFTS):
         _remove(draft)
 
 

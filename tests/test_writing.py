@@ -216,6 +216,7 @@ def test_a_folder_of_drafts_that_a_kill_left_goes_with_the_next(tmp_path):
         assert set(tmp_path.iterdir()) == {draft, tmp_path / "run"}
     remove_drafts(tmp_path / "run")
     assert os.listdir(tmp_path / "run") == []
+    remove_drafts(tmp_path / "no")
 
 
 KILLED = """

@@ -6,7 +6,6 @@ import json
 import mmap
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,11 +16,10 @@ import pyarrow.parquet as pq
 
 from routeviz.errors import InputError, LogError
 from routeviz.space import RoutingSpace
-from routeviz.writing import sync_folder
+from routeviz.writing import whole_file
 
 GATES = "gates"
 ROWS = "rows"
-UNFINISHED = ".tmp"
 _MARK = b"routeviz"
 
 
@@ -112,7 +110,7 @@ def write_shard(path: Path, table: pa.Table, mark: ShardMark) -> None:
         column_encoding={f"{GATES}.list.element": "BYTE_STREAM_SPLIT"},
         write_page_checksum=True,
     )
-    write_atomically(path, sink.getvalue())
+    write_log_file(path, sink.getvalue())
 
 
 def read_schema(path: Path) -> pa.Schema:
@@ -174,20 +172,10 @@ def check_mark(path: Path, schema: pa.Schema, log: str, number: int) -> ShardMar
     return mark
 
 
-def write_atomically(path: Path, data: bytes | pa.Buffer) -> None:
-    """Write a file so that at any moment, also after a power cut, it is there whole or as it was before."""
-    temporary = path.with_name(path.name + UNFINISHED)
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        sync_folder(path.parent)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
-        raise LogError(f"cannot write {path}: {error.strerror}; finished shards are kept, run again") from error
+def write_log_file(path: Path, data: bytes | pa.Buffer) -> None:
+    """Write a file of a log so that at any moment, also after a power cut, it is there whole or as it was before."""
+    with whole_file(path, lambda message: LogError(f"{message}; finished shards are kept, run again")) as draft:
+        draft.write_bytes(data)
 
 
 def _first_line(error: Exception) -> str:

@@ -26,7 +26,6 @@ from routeviz.routelog.header import (
 from routeviz.routelog.shards import (
     GATES,
     ROWS,
-    UNFINISHED,
     ShardMark,
     Skipped,
     check_mark,
@@ -37,11 +36,11 @@ from routeviz.routelog.shards import (
     shard_count,
     shard_path,
     shard_table,
-    write_atomically,
+    write_log_file,
     write_shard,
 )
 from routeviz.space import RoutingSpace
-from routeviz.writing import sync_folder
+from routeviz.writing import is_draft, remove_drafts, sync_folder
 
 LOCK_FILE = ".lock"
 
@@ -213,8 +212,8 @@ class LogWriter:
             raise LogError(f"cannot lock {self.folder}: {error.strerror}; choose a folder on another disk") from None
 
     def _check_free(self) -> None:
-        names = {path.name for path in self.folder.iterdir()}
-        foreign = names - {LOCK_FILE, HEADER_FILE + UNFINISHED}
+        names = {path.name for path in self.folder.iterdir() if not is_draft(path)}
+        foreign = names - {LOCK_FILE}
         if foreign and HEADER_FILE not in names:
             raise LogError(f"{self.folder} holds {min(foreign)} but no route log; choose an empty or a new folder")
 
@@ -222,8 +221,8 @@ class LogWriter:
         if not (self.folder / HEADER_FILE).exists():
             self._write_header(self._header)
         (self.folder / ROWS).mkdir(exist_ok=True)
-        for left_over in (self.folder / ROWS).glob(f"*{UNFINISHED}"):
-            left_over.unlink()
+        for folder in (self.folder, self.folder / ROWS):
+            remove_drafts(folder)
 
     def _check_header(self) -> bool:
         """Whether a whole log of the same settings is there already; raises LogError where its settings differ."""
@@ -234,7 +233,7 @@ class LogWriter:
         return is_whole(found)
 
     def _write_header(self, data: dict[str, Any]) -> None:
-        write_atomically(self.folder / HEADER_FILE, to_text(data | {"digest": digest_of(data)}))
+        write_log_file(self.folder / HEADER_FILE, to_text(data | {"digest": digest_of(data)}))
 
     def _has(self, number: int) -> bool:
         path = shard_path(self.folder, number)

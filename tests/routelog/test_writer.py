@@ -72,6 +72,18 @@ def test_a_lock_that_a_kill_left_in_a_whole_log_goes(write, tmp_path):
     assert contents(tmp_path) == before
 
 
+def test_drafts_that_kills_left_go(write, tmp_path):
+    log, draft = tmp_path / "log", ".log.json.0123456789ab-1-1-1.part"
+    log.mkdir()
+    (log / draft).write_text("half")  # before there was a header
+    write(log, (0,), finish=False)
+    (log / draft).write_text("half")
+    (log / "rows" / draft.replace("log.json", "part-00001.parquet")).write_text("half")
+    write(log)
+    write(tmp_path / "whole")
+    assert contents(log) == contents(tmp_path / "whole")
+
+
 def test_an_unfinished_log_says_so(write, tmp_path):
     write(tmp_path, (0, 1), finish=False)
     with pytest.raises(LogError, match="unfinished: 2 of 7 shards are there; run the same trace again to go on"):
