@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate, kl_div
 
 from routeviz.costs import CONVENTIONS, asked_cells, macs
 from routeviz.errors import InputError
@@ -16,6 +15,7 @@ from routeviz.metrics import confusion
 from routeviz.network import NetworkOutput, RoutingNetwork
 from routeviz.network.forcing import RouteLike, forced_gates
 from routeviz.network.inbox import Passage
+from routeviz.network.logits import classes_at, divergence
 from routeviz.space import OPEN_THRESHOLD
 
 MAX_BYTES = 1 << 28
@@ -151,8 +151,7 @@ def close_each(
         tables = None if table is None else np.repeat(table, 1 + n_paths, axis=0)
         for paths, output in run_closed(net, image, route=route, **options):
             logits = output.logits
-            pixels = kl_div(logits.log_softmax(dim=1), log_p, reduction="none", log_target=True).sum(dim=1)
-            kl[paths] = pixels.double().mean(dim=(1, 2)).clamp(min=0).cpu()
+            kl[paths] = divergence(log_p, logits).cpu()
             changed[paths] = (logits.max(dim=1).indices != predictions).double().mean(dim=(1, 2)).cpu()
             all_gates[1 + paths] = output.gates.cpu()
             if tables is not None:
@@ -203,10 +202,7 @@ def _without(
 
 def _confusion(logits: Tensor, label: np.ndarray, n_classes: int, ignore_index: int | None) -> np.ndarray:
     """Confusion of each of several segmentations of one image, ``(n, class, class)`` int64."""
-    if tuple(logits.shape[-2:]) != label.shape:
-        logits = interpolate(logits, size=label.shape, mode="bilinear", align_corners=False)
-    predictions = logits.max(dim=1).indices.cpu().numpy()
-    return np.stack([confusion(label, prediction, n_classes, ignore_index) for prediction in predictions])
+    return np.stack([confusion(label, one, n_classes, ignore_index) for one in classes_at(logits, label.shape)])
 
 
 def _bytes(net: RoutingNetwork, image: Tensor) -> int:

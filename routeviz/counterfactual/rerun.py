@@ -9,7 +9,6 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 from PIL import Image
-from torch.nn.functional import interpolate
 
 from routeviz.costs import asked_cells, macs
 from routeviz.counterfactual.forced import ForcedRoute
@@ -17,6 +16,7 @@ from routeviz.counterfactual.kept import MAX_BYTES, KeptPass
 from routeviz.errors import InputError
 from routeviz.metrics import confusion, iou, mean_iou, pixel_accuracy
 from routeviz.network import NetworkOutput, RoutingNetwork
+from routeviz.network.logits import classes_at
 from routeviz.space import INPUTS, STATES, cell_states, open_paths, sent
 
 SAME = 1e-6
@@ -114,10 +114,7 @@ class Original:
         return Rerun(self.net, self.image_size, forced, self.outcome, self._outcome(self._pass.run(whole), whole))
 
     def _outcome(self, output: NetworkOutput, forced: ForcedRoute) -> Outcome:
-        logits = output.logits
-        if tuple(logits.shape[-2:]) != self._shape:
-            logits = interpolate(logits, size=self._shape, mode="bilinear", align_corners=False)
-        prediction = logits[0].max(dim=0).indices.cpu().numpy().astype(np.uint8)
+        prediction = classes_at(output.logits, self._shape)[0].astype(np.uint8)
         n_classes, table = self.net.config.num_classes, None
         if self._label is not None:
             table = confusion(self._label, prediction, n_classes, self._ignore_index)

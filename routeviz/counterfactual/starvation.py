@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch.nn.functional import interpolate, kl_div
 
 from routeviz.costs import CONVENTIONS, macs
 from routeviz.costs.timing import seconds_of
 from routeviz.errors import DatasetError, InputError
 from routeviz.metrics import ClassCounts, confusion
 from routeviz.network import NetworkOutput, RoutingNetwork
+from routeviz.network.logits import classes_at, divergence
 from routeviz.progress import Bar
 from routeviz.space import cell_states
 from routeviz.stats import Interval, miou_difference
@@ -110,8 +110,6 @@ def _compared(
     for run_starved in (False, True) if odd else (True, False):
         sides[run_starved] = seconds_of(partial(net, x, run_starved=run_starved), x.device)
     (with_them, seconds), (without, seconds_without) = sides[True], sides[False]
-    log_p, log_q = with_them.logits.log_softmax(dim=1), without.logits.log_softmax(dim=1)
-    kl = kl_div(log_q, log_p, reduction="none", log_target=True).sum(dim=1).double().mean().clamp(min=0)
     classes = [output.logits.max(dim=1).indices for output in (with_them, without)]
     gates, other = (output.gates.cpu().numpy() for output in (with_them, without))
     states, size = cell_states(net.space, gates), reading.image.shape[:2]
@@ -119,7 +117,7 @@ def _compared(
         "id": reading.facts["id"],
         "starved": int(states.starved.sum()),
         "image_blind": int(states.image_blind.sum()),
-        "kl": float(kl),
+        "kl": float(divergence(with_them.logits.log_softmax(dim=1), without.logits)),
         "changed": float((classes[0] != classes[1]).double().mean()),
         "gates": int((np.abs(gates - other) > SAME).sum()),
     }
@@ -128,11 +126,4 @@ def _compared(
         row[f"macs_{convention}_without"] = int(macs(net, other, size, convention=convention, run_starved=False)[0])
     row |= {"seconds": seconds, "seconds_without": seconds_without}
     shape = size if reading.label is None else reading.label.shape
-    return row, [_classes(output, shape) for output in (with_them, without)]
-
-
-def _classes(output: NetworkOutput, shape: tuple[int, int]) -> np.ndarray:
-    logits = output.logits
-    if tuple(logits.shape[-2:]) != tuple(shape):
-        logits = interpolate(logits, size=shape, mode="bilinear", align_corners=False)
-    return logits[0].max(dim=0).indices.cpu().numpy()
+    return row, [classes_at(output.logits, shape)[0] for output in (with_them, without)]

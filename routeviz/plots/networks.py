@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torch.nn.functional import interpolate
 
 from routeviz.costs import macs
 from routeviz.network import NetworkConfig, RoutingNetwork, load_checkpoint
+from routeviz.network.logits import classes_at
 from routeviz.routelog import RouteLog
 from routeviz.space import architectures
 from routeviz.tracing import trace
@@ -105,10 +105,7 @@ def segment(
     if resize is not None:
         image = np.asarray(Image.fromarray(image).resize(resize[::-1], Image.Resampling.BILINEAR))
     with torch.inference_mode():
-        logits = net(net.preprocess(image)[None], route=route).logits
-        if tuple(logits.shape[-2:]) != size:
-            logits = interpolate(logits, size=size, mode="bilinear", align_corners=False)
-        return logits[0].argmax(dim=0).numpy()
+        return classes_at(net(net.preprocess(image)[None], route=route).logits, size)[0]
 
 
 class _Few:

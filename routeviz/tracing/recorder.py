@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch.nn.functional import interpolate
 
 from routeviz.costs import CONVENTIONS, asked_cells, expected_macs, macs
 from routeviz.errors import NonFiniteError
 from routeviz.metrics import confusion, iou, mean_iou, pixel_accuracy
 from routeviz.network import RoutingNetwork
+from routeviz.network.logits import classes_at
 from routeviz.tracing.reading import Reading
 
 COUNTED = ("labelled", "hits", "predicted")
@@ -84,7 +84,11 @@ class Recorder:
         """
         output = self.net(images, route=self.forced)
         for gates, logits, label in zip(output.gates.cpu().numpy(), output.logits, labels, strict=True):
-            yield gates, None if label is None else self._confusion(label, logits), {}
+            table = None
+            if label is not None:
+                (classes,) = classes_at(logits[None], label.shape)
+                table = confusion(label, classes, len(self.names), self.ignore_index)
+            yield gates, table, {}
 
     def collect(self) -> tuple[np.ndarray, pd.DataFrame]:
         """Give gates ``(image, path)`` and facts of all images since the last time, in dataset order."""
@@ -102,13 +106,6 @@ class Recorder:
         }
         counts["expected_macs_released"] = expected_macs(self.net, gates, sizes)
         return gates, pd.concat([facts, pd.DataFrame(counts), pd.DataFrame([row[2] for row in rows])], axis=1)
-
-    def _confusion(self, label: np.ndarray, logits: torch.Tensor) -> np.ndarray:
-        if label.shape != logits.shape[1:]:
-            logits = interpolate(logits[None], size=label.shape, mode="bilinear", align_corners=False)[0]
-        # The indices of max are those of argmax, in a quarter of the time.
-        prediction = logits.max(dim=0).indices.cpu().numpy()
-        return confusion(label, prediction, len(self.names), self.ignore_index)
 
     def _scores(self, table: np.ndarray) -> dict[str, float]:
         of_class = {f"iou_{name}": value for name, value in zip(self.names, iou(table), strict=True)}
