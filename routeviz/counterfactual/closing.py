@@ -183,16 +183,15 @@ def _without(
     passage.gates = gates.repeat(n, 1)
     passage.gates[torch.arange(n), torch.from_numpy(closed)] = 0
     passage.layer += 1
-    leads_to = np.where(space.exits, space.n_cells + space.paths.target_scale, space.target)
     for cell, x in inputs.items():
         paths = space.paths_from(cell)
-        live = passage.gates[:, paths].sum(dim=1) >= OPEN_THRESHOLD
+        live = ~(passage.gates[:, paths].sum(dim=1) < OPEN_THRESHOLD)  # NaN is live and open, as in the network
         awake, asleep = live.nonzero().flatten(), (~live).nonzero().flatten()
         for path in range(paths.start, paths.stop):
-            box = passage.boxes[leads_to[path]]
+            box = passage.boxes[net.leads_to[path]]
             if len(awake):
                 box.mark(awake)
-            senders = (live & (passage.gates[:, path] > OPEN_THRESHOLD)).nonzero().flatten()
+            senders = (live & ~(passage.gates[:, path] <= OPEN_THRESHOLD)).nonzero().flatten()
             if len(senders):
                 box.add(senders, sent[path].expand(len(senders), -1, -1, -1))
             if len(asleep) and space.passes[path]:

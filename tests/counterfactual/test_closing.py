@@ -154,6 +154,15 @@ def test_without_the_last_path_into_the_decoder_its_bias_is_left(image):
     assert not found.kl[~way].any()
 
 
+def test_a_gate_of_nan_goes_on_to_the_logits_whatever_is_closed_beside_it(image):
+    net = network(3)
+    broken = net.space.cell_index(1, 0)
+    torch.nn.init.constant_(net.cells[broken].gate.score.bias, torch.nan)
+    for paths, output in run_closed(net, image):
+        beside = (net.space.paths.layer.to_numpy()[paths] == 1) & (net.space.source[paths] != broken)
+        assert output.logits[torch.from_numpy(beside)].isnan().all()
+
+
 def test_bad_input(image):
     net = network()
     with pytest.raises(InputError, match="inference only"):
