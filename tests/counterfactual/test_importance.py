@@ -96,12 +96,12 @@ def test_over_a_dataset_it_is_one_forward_pass_a_path_on_each_image(net, kept):
         tables.append(own)
         np.testing.assert_allclose(small.gates[0], found.gates[row], atol=1e-6)
         change = np.array([mean_iou(table) for table in own])
-        np.testing.assert_allclose(found.miou_changes()[row], change[1:] - change[0], atol=0.01)
+        np.testing.assert_allclose(found.miou_changes()[row], change[1:] - change[0], atol=1e-9)
         for name in CONVENTIONS:
             np.testing.assert_array_equal(found.macs[name][row], macs(net, gates, (16, 32), convention=name))
     summed = np.array([mean_iou(table) for table in np.sum(tables, axis=0)])
-    np.testing.assert_allclose(found.miou_change(), summed[1:] - summed[0], atol=0.01)
-    assert found.miou() == pytest.approx(summed[0], abs=0.01)
+    np.testing.assert_allclose(found.miou_change(), summed[1:] - summed[0], atol=1e-9)
+    assert found.miou() == pytest.approx(summed[0], abs=1e-9)
     assert np.isnan(found.miou_changes()[2]).all()
 
 
