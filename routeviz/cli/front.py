@@ -114,23 +114,32 @@ def command(
         raise click.UsageError("--write and --to belong together: which point, and where to write it")
     if target is not None and target.suffix != ".safetensors":
         raise click.UsageError(f"--to {target}: name it *.safetensors")
+    if target is not None and target.exists() and target.samefile(checkpoint):
+        raise click.UsageError(f"--to {target} is the checkpoint itself; name another file")
     if plot is not None and plot.suffix not in (".pdf", ".svg", ".png", ".html"):
         raise click.UsageError(f"--plot {plot}: name it *.pdf, *.svg, *.png or *.html")
     from routeviz.counterfactual import budget_front, load_front
-    from routeviz.counterfactual.sweep import ROUNDS, THRESHOLDS
+    from routeviz.counterfactual.front import read_front
+    from routeviz.counterfactual.sweep import ROUNDS, THRESHOLDS, point_names
     from routeviz.network import load_checkpoint, save_checkpoint
 
+    thresholds, rounds = THRESHOLDS if thresholds is None else thresholds, ROUNDS if rounds is None else rounds
     if dataset is None:
         front = load_front(out)
     else:
+        kept = (read_front(out) or {"points": ()})["points"]
+        own = [one["figures"]["name"] for one in kept if one["open_threshold"] is not None]
+        possible = dict.fromkeys([*point_names(thresholds, rounds), *own])
+        if point is not None and point not in possible:
+            raise click.UsageError(f"--write {point}: there will be no such point, but {', '.join(possible)}")
         networks = dict(_named(text) for text in others)
         images = dataset.open()
         front = budget_front(
             load_checkpoint(checkpoint, small_gate=small_gate).to(device),
             images,
             out=out,
-            thresholds=THRESHOLDS if thresholds is None else thresholds,
-            rounds=ROUNDS if rounds is None else rounds,
+            thresholds=thresholds,
+            rounds=rounds,
             share=share,
             rank_on=dataset.open(split=rank_split) if rounds != 0 else None,
             rank_images=rank_images,
@@ -151,8 +160,6 @@ def command(
         _draw(front, plot, convention)
         click.echo(f"\nwrote {plot}", err=as_json)
     if target:
-        if target.exists() and target.samefile(checkpoint):
-            raise click.UsageError(f"--to {target} is the checkpoint itself; name another file")
         net = load_checkpoint(checkpoint, small_gate=small_gate)
         extra = {"front": {"point": point, "checkpoint": net.provenance["sha256"]}}
         save_checkpoint(front.network(net, point), target, step=net.provenance["step"] or 0, extra=extra)

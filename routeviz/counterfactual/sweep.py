@@ -28,6 +28,7 @@ THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.8)
 ROUNDS, SHARE, RANKED = 12, 0.01, 16
 RESAMPLES = 1999
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_THRESHOLD, _GREEDY = "threshold-{:g}", "greedy-{:02d}"
 _OWN = (UNSWEPT, "threshold-", "greedy-")
 
 
@@ -148,6 +149,12 @@ def budget_front(
     return load_front(folder)
 
 
+def point_names(thresholds: Sequence[float] = THRESHOLDS, rounds: int = ROUNDS) -> list[str]:
+    """Names of the points of one network that `budget_front` comes to, where no round ends it early."""
+    greedy = [_GREEDY.format(number) for number in range(1, rounds + 1)]
+    return [UNSWEPT, *(_THRESHOLD.format(value) for value in sorted(set(thresholds))), *greedy]
+
+
 def _plans(
     net: RoutingNetwork,
     thresholds: list[float],
@@ -165,7 +172,7 @@ def _plans(
         yield Plan(name, "other", other, None)
     for value in thresholds:
         setting = tuple(max(value, one) for one in own) if isinstance(own, tuple) else max(value, own)
-        yield Plan(f"threshold-{value:g}", "threshold", thresholded_network(net, setting), setting, threshold=value)
+        yield Plan(_THRESHOLD.format(value), "threshold", thresholded_network(net, setting), setting, threshold=value)
     current, least = net, np.broadcast_to(own, net.space.n_paths)
     closed: list[int] = []
     for number in range(1, rounds + 1):
@@ -179,7 +186,7 @@ def _plans(
         setting = np.array(least, float)
         setting[closed] = 1
         current = thresholded_network(net, setting.tolist())
-        yield Plan(f"greedy-{number:02d}", "greedy", current, tuple(setting.tolist()), closed=len(closed))
+        yield Plan(_GREEDY.format(number), "greedy", current, tuple(setting.tolist()), closed=len(closed))
 
 
 def _evaluator(folder: Path, dataset: Any, *, resize: Any, **settings: Any) -> Callable[[Plan], RouteLog]:

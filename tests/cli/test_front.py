@@ -65,6 +65,14 @@ def test_its_table_in_other_formats(routeviz, checkpoint, tmp_path):
     assert r"efficient &" in latex
 
 
+def test_it_does_not_write_over_the_checkpoint_and_says_so_at_once(routeviz, checkpoint, tmp_path):
+    out = tmp_path / "front"
+    result = routeviz("front", checkpoint, *SCENES, "--out", out, "--write", "as-trained", "--to", checkpoint)
+    assert result.exit_code == 2
+    assert "is the checkpoint itself" in result.stderr
+    assert not out.exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -75,6 +83,10 @@ def test_its_table_in_other_formats(routeviz, checkpoint, tmp_path):
         ((), "holds no front"),
         ((*SCENES, "--other", "x=nowhere"), "there is no checkpoint nowhere"),
         ((*SCENES, "--thresholds", "2"), "give each above"),
+        (
+            (*SCENES, *FEW, "--write", "greedy-02", "--to", "x.safetensors"),
+            "no such point, but as-trained, threshold-0.3",
+        ),
     ],
 )
 def test_bad_input_ends_in_one_line(routeviz, checkpoint, tmp_path, arguments, words):
