@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pandas as pd
 
@@ -35,13 +37,11 @@ def pareto_front(macs: np.ndarray, accuracy: np.ndarray) -> np.ndarray:
 
 def counts_of(log: RouteLog) -> ClassCounts:
     """Read what was counted of each class on each image; raises InputError where a log does not hold it."""
-    columns = {part: [name for name in log.columns if name.startswith(f"{part}_")] for part in ("labelled", "hits")}
-    names = [name.removeprefix("labelled_") for name in columns["labelled"]]
+    names = [name.removeprefix("labelled_") for name in log.columns if name.startswith("labelled_")]
     if not names:
         raise InputError("this log does not hold the pixels of each class; it was traced without counting them")
-    parts = ("labelled", "hits", "predicted")
-    tables = (log.facts(*(f"{part}_{name}" for name in names)).fillna(0).to_numpy(np.int64) for part in parts)
-    return ClassCounts(*tables)
+    tables = (log.facts(*(f"{part.name}_{name}" for name in names)) for part in fields(ClassCounts))
+    return ClassCounts(*(table.fillna(0).to_numpy(np.int64) for table in tables))
 
 
 def front_verdict(points: pd.DataFrame, *, convention: str = "conv", margin: float = MARGIN) -> list[str]:

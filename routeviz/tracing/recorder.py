@@ -11,13 +11,10 @@ import torch
 
 from routeviz.costs import CONVENTIONS, asked_cells, expected_macs, macs
 from routeviz.errors import NonFiniteError
-from routeviz.metrics import confusion, iou, mean_iou, pixel_accuracy
+from routeviz.metrics import ClassCounts, confusion, iou, mean_iou, pixel_accuracy
 from routeviz.network import RoutingNetwork
 from routeviz.network.logits import classes_at
 from routeviz.tracing.reading import Reading
-
-COUNTED = ("labelled", "hits", "predicted")
-"""What is counted of each class where it is asked for: see `routeviz.metrics.ClassCounts`."""
 
 
 def scorable(net: RoutingNetwork, dataset: Any) -> bool:
@@ -111,6 +108,6 @@ class Recorder:
         of_class = {f"iou_{name}": value for name, value in zip(self.names, iou(table), strict=True)}
         scores = {"pixel_accuracy": pixel_accuracy(table), "miou": mean_iou(table)} | of_class
         if self._counts:
-            for what, pixels in zip(COUNTED, (table.sum(axis=1), np.diagonal(table), table.sum(axis=0)), strict=True):
+            for what, (pixels,) in vars(ClassCounts.of(table[None])).items():
                 scores |= {f"{what}_{name}": int(n) for name, n in zip(self.names, pixels, strict=True)}
         return scores
