@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from routeviz.cli.options import ImageSize, example, json_option
+from routeviz.cli.options import ImageSize, convention_option, example, json_option
 from routeviz.cli.tables import columns
 from routeviz.quantities import quantity
 
@@ -39,13 +39,7 @@ MOST_CUT = 40
     help="Activation of a kept path: the mean over the images that open it, or 1.",
 )
 @click.option("--image-size", type=ImageSize(), help="Of which all MACs are.  [default: that of the log's images]")
-@click.option(
-    "--convention",
-    type=click.Choice(("conv", "fvcore", "released")),
-    default="conv",
-    show_default=True,
-    help="How MACs are counted.",
-)
+@convention_option
 @click.option("--sweep", is_flag=True, help="Instead of one network, a table of thresholds from 0.01 to 1.")
 @click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw the sweep: *.pdf, *.svg or *.png.")
 @click.option(

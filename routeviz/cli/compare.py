@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from routeviz.cli.formats import FORMATS, UNKNOWN, table_text
-from routeviz.cli.options import ImageSize, example, json_option
+from routeviz.cli.options import ImageSize, convention_option, example, json_option
 from routeviz.writing import whole_file
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from routeviz.cli.networks import Named
     from routeviz.network import RoutingNetwork
 
-CONVENTION_NAMES = ("conv", "fvcore", "released")
 PAPER_SIZE = (1024, 2048)
 SETTINGS = {"layers": 16, "width": 64, "num_classes": 19, "stem_width": 64}
 
@@ -32,9 +31,7 @@ SETTINGS = {"layers": 16, "width": 64, "num_classes": 19, "stem_width": 64}
 @click.argument("networks", nargs=-1, metavar="[[NAME=]LOG|RUN|CHECKPOINT]...")
 @click.option("--architecture", "keys", multiple=True, metavar="NAME", help="Also a static architecture; all for all.")
 @click.option("--image-size", type=ImageSize(), help="Of which all MACs are.  [default: that of the networks' images]")
-@click.option(
-    "--convention", type=click.Choice(CONVENTION_NAMES), default="conv", show_default=True, help="How MACs are counted."
-)
+@convention_option
 @click.option("--layers", type=int, help="Without networks: number of the last layer.  [default: 16]")
 @click.option("--width", type=int, help="Without networks: channels at scale 0.  [default: 64]")
 @click.option("--classes", "num_classes", type=int, help="Without networks.  [default: 19]")

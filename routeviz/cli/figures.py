@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from routeviz.cli.material import HINTS, gather_material
-from routeviz.cli.options import example, json_option
+from routeviz.cli.options import convention_option, example, json_option
 from routeviz.errors import DatasetError, InputError
 from routeviz.writing import draft_folder
 
@@ -24,7 +24,6 @@ NAMES = (
     *("macs", "accuracy", "similarity", "embedding", "training_activations", "training_budget"),
 )
 FORMATS = ("pdf", "svg", "png", "csv")
-CONVENTIONS = ("conv", "fvcore", "released")
 
 folder = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -56,9 +55,7 @@ folder = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option(
     "--width", metavar="column|text|INCHES", help="3.25 in, 6.875 in or a number; by default as suits each figure."
 )
-@click.option(
-    "--convention", default="conv", show_default=True, type=click.Choice(CONVENTIONS), help="How MACs are counted."
-)
+@convention_option
 @json_option
 def command(
     log: Path,

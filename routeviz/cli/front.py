@@ -15,6 +15,7 @@ from routeviz.cli.options import (
     DatasetChoice,
     ImageSize,
     checkpoint_argument,
+    convention_option,
     dataset_options,
     device_option,
     example,
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     import torch
 
     from routeviz.counterfactual import Front
-
-CONVENTION_NAMES = ("conv", "fvcore", "released")
 
 
 def _numbers(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[float, ...] | None:
@@ -67,9 +66,7 @@ def _numbers(ctx: click.Context, param: click.Parameter, value: str | None) -> t
     "--rank-images", type=click.IntRange(min=1), default=16, show_default=True, help="How many of its images."
 )
 @click.option("--other", "others", multiple=True, metavar="NAME=CHECKPOINT", help="Another network to compare with.")
-@click.option(
-    "--convention", type=click.Choice(CONVENTION_NAMES), default="conv", show_default=True, help="How MACs are counted."
-)
+@convention_option
 @click.option("--write", "point", metavar="POINT", help="Write this point's network as a checkpoint; needs --to.")
 @click.option("--to", "target", type=click.Path(dir_okay=False, path_type=Path), help="Where: *.safetensors.")
 @click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw it: *.pdf, *.svg, *.png or *.html.")

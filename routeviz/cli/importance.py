@@ -13,9 +13,11 @@ import click
 
 from routeviz.cli.formats import FORMATS, UNKNOWN, table_text
 from routeviz.cli.options import (
+    RANKINGS,
     DatasetChoice,
     ImageSize,
     checkpoint_argument,
+    convention_option,
     dataset_options,
     device_option,
     example,
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 
     from routeviz.counterfactual import Importance, Limits
 
-RANKINGS = ("changed", "kl", "miou", "macs")
 SHOWN = 15
 
 ONE = (
@@ -75,18 +76,12 @@ def _limit(name: str, default: float, text: str) -> Any:
 @click.option(
     "--rank",
     type=click.Choice(RANKINGS),
-    default="changed",
+    default=RANKINGS[0],
     show_default=True,
     help="What paths are ranked by: changed pixels, KL, mIoU (largest fall first) or MACs (largest saving first).",
 )
 @click.option("--top", type=click.IntRange(min=0), default=SHOWN, show_default=True, help="Paths shown; --csv has all.")
-@click.option(
-    "--convention",
-    type=click.Choice(("conv", "fvcore", "released")),
-    default="conv",
-    show_default=True,
-    help="How MACs are counted.",
-)
+@convention_option
 @_limit("--often", 0.5, "Least share of images that open a path for it to be often open.")
 @_limit("--costly", 0.001, "Least share of MACs that closing a path saves for it to be costly.")
 @_limit("--useless-pixels", 0.005, "Largest share of pixels that closing a path changes for it to be useless.")

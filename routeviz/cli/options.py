@@ -16,10 +16,21 @@ import click
 if TYPE_CHECKING:
     import torch
 
-# Named here because the datasets' own table costs an import; a test holds the two together.
+# Named here because the library's own tables cost an import; a test holds the two together.
 DATASET_NAMES = "camvid, cityscapes, voc, folder, scenes, digits"
+CONVENTIONS = ("conv", "fvcore", "released")
+EXECUTIONS = ("folded", "sparse", "dense")
+RANKINGS = ("changed", "kl", "miou", "macs")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+
+convention_option = click.option(
+    "--convention",
+    type=click.Choice(CONVENTIONS),
+    default=CONVENTIONS[0],
+    show_default=True,
+    help="How MACs are counted.",
+)
 
 checkpoint_argument = click.argument("checkpoint", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from routeviz.cli.options import (
+    EXECUTIONS,
     DatasetChoice,
     ImageSize,
     checkpoint_argument,
@@ -49,8 +50,8 @@ SHOWN_SKIPPED = 10
 )
 @click.option(
     "--execution",
-    type=click.Choice(("folded", "sparse", "dense")),
-    default="folded",
+    type=click.Choice(EXECUTIONS),
+    default=EXECUTIONS[0],
     show_default=True,
     help="How the network computes. dense: all transforms of live cells, times their gates, as the released code; "
     "sparse: what is open alone; folded: sparse, with batch norms folded into convolutions.",

@@ -7,10 +7,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from routeviz import __version__, datasets
+from routeviz import __version__, costs, counterfactual, datasets, network
+from routeviz.cli import options
 from routeviz.cli.main import COMMANDS, cli
 from routeviz.cli.options import (
-    DATASET_NAMES,
     ImageSize,
     checkpoint_argument,
     dataset_options,
@@ -18,6 +18,7 @@ from routeviz.cli.options import (
     example,
     json_option,
 )
+from routeviz.dashboard import chooser
 from routeviz.errors import DatasetError, LogError
 
 
@@ -173,8 +174,11 @@ def test_dataset_options_read_nothing_before_they_open(tmp_path):
     assert "key=value" in str(run(command, *line[:4], "--option", "length").exception)
 
 
-def test_the_help_names_exactly_the_datasets_there_are():
-    assert set(re.findall(r"\w+", DATASET_NAMES)) - {"or"} == set(datasets.DATASETS)
+def test_the_help_names_exactly_what_there_is():
+    assert set(re.findall(r"\w+", options.DATASET_NAMES)) == set(datasets.DATASETS)
+    assert options.CONVENTIONS == chooser.CONVENTIONS == costs.CONVENTIONS
+    assert options.EXECUTIONS == network.EXECUTIONS
+    assert list(options.RANKINGS) == list(counterfactual.RANKINGS)
 
 
 def test_checkpoint_is_a_file_that_exists(tmp_path):
