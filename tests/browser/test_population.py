@@ -5,6 +5,8 @@ import pytest
 
 from routeviz.dashboard.population import Population
 
+expect = pytest.importorskip("playwright.sync_api").expect
+
 IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
 LATTICE = ".rv .scroll svg"
 CHIPS = ".st-key-filter [data-tag-index], .st-key-filter [data-baseweb=tag]"
@@ -30,9 +32,13 @@ def visit(page):
     settle(page)
 
 
+def said_left(page):
+    return page.locator("p", has_text="of 6 images").first
+
+
 def left(page):
     """How many images pass the filter, as the screen says it."""
-    return int(re.search(r"(\d+) of 6 images", page.locator("p", has_text="of 6 images").first.inner_text())[1])
+    return int(re.search(r"(\d+) of 6 images", said_left(page).inner_text())[1])
 
 
 def wait_until_left(page, n):
@@ -41,7 +47,8 @@ def wait_until_left(page, n):
 
 
 def drag(page, where, start, end):
-    """Drag across a chart, from one share of its box to another."""
+    """Drag across a chart, from one share of its box to another, until that has left some images out."""
+    before = said_left(page).inner_text()
     target = page.locator(where)
     target.scroll_into_view_if_needed()
     box = target.bounding_box()
@@ -51,6 +58,7 @@ def drag(page, where, start, end):
     page.mouse.move((points[0][0] + points[1][0]) / 2, (points[0][1] + points[1][1]) / 2)
     page.mouse.move(*points[1])
     page.mouse.up()
+    expect(said_left(page)).not_to_have_text(before)
     settle(page)
 
 
