@@ -126,7 +126,7 @@ QUESTIONS = (
         "Part of it. Each cell's operation and gate, and each path, is timed by itself on this machine, in rounds, "
         "beside a whole forward pass. MACs explain much of what differs between parts, but every part takes some time "
         "whatever its MACs, and sums, indexing and Python take as much again or more. The figures are those of the "
-        "machine that made this page, which other work shared.",
+        "machine that made this page.",
         (f"routeviz costs {CHECKPOINT} --image-size 128x256 --measure | sed -n '/^Time/,$p'",),
         "**Inspect** measures the cell or path that is clicked.",
     ),
