@@ -91,11 +91,12 @@ def test_the_folded_copy_follows_the_weights(images, how):
             net.train()(images)
         net.eval()
     else:
-        assert run(net.double(), images.double()).logits.dtype == torch.float64
+        moved = run(net.double(), images.double())
+        assert moved.logits.dtype == torch.float64
+        assert_same(moved, run(net, images.double(), "sparse"))
         net.float()
-        return
     after = run(net, images)
-    assert not torch.equal(after.logits, before.logits)
+    assert torch.equal(after.logits, before.logits) == (how == "moved")
     assert_same(after, run(net, images, "sparse"))
 
 
