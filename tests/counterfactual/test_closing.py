@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -7,21 +9,14 @@ from routeviz.costs import macs
 from routeviz.counterfactual.closing import close_each, run_closed
 from routeviz.errors import InputError
 from routeviz.metrics import confusion
-from routeviz.network import NetworkConfig, RoutingNetwork, fixed_network, thresholded_network
+from routeviz.network import fixed_network, thresholded_network
 from routeviz.space import Route
 
 
-def network(bias=0.3, seed=0, **settings):
+@pytest.fixture
+def network(make_net):
     """Gates that close some cells and leave some unreached."""
-    torch.manual_seed(seed)
-    net = RoutingNetwork(NetworkConfig(layers=5, width=4, num_classes=3, stem_width=4, **settings))
-    for cell in net.cells:
-        torch.nn.init.normal_(cell.gate.score.weight, std=0.5)
-        torch.nn.init.normal_(cell.gate.score.bias, bias, 0.8)
-        for module in cell.modules():
-            if isinstance(module, torch.nn.BatchNorm2d):
-                torch.nn.init.normal_(module.bias, std=0.1)
-    return net.eval()
+    return partial(make_net, spread=0.8, weight=0.5, norm=0.1, layers=5, num_classes=3)
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +32,8 @@ def one_each(net, image):
 
 @pytest.mark.parametrize(("bias", "seed"), [(3, 0), (0.3, 0), (0.3, 1), (-0.3, 4)])
 @pytest.mark.parametrize("together", [1, 3, 16])
-def test_it_is_one_forward_pass_for_each_path(image, bias, seed, together):
-    net = network(bias, seed)
+def test_it_is_one_forward_pass_for_each_path(network, image, bias, seed, together):
+    net = network(bias, seed=seed)
     with torch.inference_mode():
         original = net(image[None])
     wanted, seen = one_each(net, image), set()
@@ -57,8 +52,8 @@ def test_it_is_one_forward_pass_for_each_path(image, bias, seed, together):
 
 
 @pytest.mark.parametrize("threshold", [0.3, "path by path"])
-def test_it_is_so_under_raised_thresholds_and_on_a_forced_route(image, threshold):
-    net = network(0.5, 2)
+def test_it_is_so_under_raised_thresholds_and_on_a_forced_route(network, image, threshold):
+    net = network(0.5, seed=2)
     if threshold != 0.3:
         threshold = np.random.default_rng(0).choice([1e-4, 0.2, 0.5, 1], net.space.n_paths)
     net = thresholded_network(net, threshold)
@@ -78,15 +73,17 @@ def test_it_is_so_under_raised_thresholds_and_on_a_forced_route(image, threshold
             torch.testing.assert_close(gates, wanted.gates[0], rtol=0, atol=1e-5, equal_nan=True)
 
 
-def test_cells_in_every_state_are_among_the_cases(image):
-    gates = [network(0.3, seed)(image[None]).gates[0] for seed in (0, 1)] + [network(-0.3, 4)(image[None]).gates[0]]
+def test_cells_in_every_state_are_among_the_cases(network, image):
+    gates = [network(0.3, seed=seed)(image[None]).gates[0] for seed in (0, 1)] + [
+        network(-0.3, seed=4)(image[None]).gates[0]
+    ]
     assert any(one.isnan().any() for one in gates)
     assert any((one == 0).any() for one in gates)
 
 
 @pytest.mark.parametrize("size", [(45, 70), (90, 100)])
-def test_measures_are_those_of_the_two_segmentations(image, size):
-    net = network()
+def test_measures_are_those_of_the_two_segmentations(network, image, size):
+    net = network(0.3)
     label = np.random.default_rng(0).integers(0, 3, size)
     label[:5] = 255
 
@@ -115,8 +112,8 @@ def test_measures_are_those_of_the_two_segmentations(image, size):
         assert np.abs(found.predicted[1 + path] - table.sum(axis=0)).sum() <= 4
 
 
-def test_closing_what_is_shut_or_unreached_changes_nothing(image):
-    net = network(-0.3, 4)
+def test_closing_what_is_shut_or_unreached_changes_nothing(network, image):
+    net = network(-0.3, seed=4)
     found = close_each(net, image)
     shut = ~(np.nan_to_num(found.gates) > 0)
     assert np.isnan(found.gates).any()
@@ -128,7 +125,7 @@ def test_closing_what_is_shut_or_unreached_changes_nothing(image):
     assert found.hits is None
 
 
-def test_without_the_last_path_into_the_decoder_its_bias_is_left(image):
+def test_without_the_last_path_into_the_decoder_its_bias_is_left(network, image):
     """One way only, along the first scale: each of its paths is the last one, but for a cell that passes its input."""
     net = network(3)
     way = np.array(
@@ -156,7 +153,7 @@ def test_without_the_last_path_into_the_decoder_its_bias_is_left(image):
     assert saved.tolist() == np.where(way, 2 * (9 * 4 + 4 * 4) * 16 * 24, 0).tolist()
 
 
-def test_a_gate_of_nan_goes_on_to_the_logits_whatever_is_closed_beside_it(image):
+def test_a_gate_of_nan_goes_on_to_the_logits_whatever_is_closed_beside_it(network, image):
     net = network(3)
     broken = net.space.cell_index(1, 0)
     torch.nn.init.constant_(net.cells[broken].gate.score.bias, torch.nan)
@@ -165,7 +162,7 @@ def test_a_gate_of_nan_goes_on_to_the_logits_whatever_is_closed_beside_it(image)
         assert output.logits[torch.from_numpy(beside)].isnan().all()
 
 
-def test_bad_input(image):
-    net = network()
+def test_bad_input(network, image):
+    net = network(0.3)
     with pytest.raises(InputError, match="inference only"):
         next(run_closed(net.train(), image))

@@ -29,13 +29,8 @@ SETTINGS = {"rounds": 2, "share": 0.1, "rank_images": 2, "workers": 0, "batch_si
 
 
 @pytest.fixture(scope="module")
-def net():
-    torch.manual_seed(0)
-    net = RoutingNetwork(NetworkConfig(layers=4, width=4, num_classes=7, stem_width=4))
-    for cell in net.cells:
-        torch.nn.init.normal_(cell.gate.score.weight, std=0.02)
-        torch.nn.init.normal_(cell.gate.score.bias, 0.6, 0.4)
-    return net.eval()
+def net(make_net):
+    return make_net(0.6, 0.4, layers=4, num_classes=7)
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,6 @@ from routeviz.counterfactual import (
 from routeviz.datasets import Sample
 from routeviz.errors import InputError, LogError
 from routeviz.metrics import confusion, mean_iou
-from routeviz.network import NetworkConfig, RoutingNetwork
 from routeviz.routelog import load_log
 from routeviz.tracing import trace
 
@@ -51,13 +50,8 @@ class Pictures:
 
 
 @pytest.fixture(scope="module")
-def net():
-    torch.manual_seed(1)
-    net = RoutingNetwork(NetworkConfig(layers=3, width=4, num_classes=3, stem_width=4))
-    for cell in net.cells:
-        torch.nn.init.normal_(cell.gate.score.weight, std=0.02)
-        torch.nn.init.normal_(cell.gate.score.bias, 0.2, 0.5)
-    return net.eval()
+def net(make_net):
+    return make_net(0.2, 0.5, seed=1, layers=3, num_classes=3)
 
 
 @pytest.fixture(scope="module")

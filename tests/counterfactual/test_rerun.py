@@ -9,20 +9,12 @@ from routeviz.metrics import confusion, mean_iou
 from routeviz.network import NetworkConfig, RoutingNetwork
 from routeviz.space import architectures, lattice_space
 
-
-def network(seed=0, **settings):
-    torch.manual_seed(seed)
-    net = RoutingNetwork(NetworkConfig(layers=4, width=4, num_classes=3, stem_width=4, **settings))
-    for cell in net.cells:
-        if cell.gate is not None:
-            torch.nn.init.normal_(cell.gate.score.weight, std=0.05)
-            torch.nn.init.normal_(cell.gate.score.bias, 0.8, 0.3)
-    return net.eval()
+SETTINGS = {"bias": 0.8, "spread": 0.3, "weight": 0.05, "layers": 4, "num_classes": 3}
 
 
 @pytest.fixture(scope="module")
-def net():
-    return network()
+def net(make_net):
+    return make_net(**SETTINGS)
 
 
 @pytest.fixture(scope="module")
@@ -149,10 +141,10 @@ def test_a_resized_image_is_segmented_at_its_own_size(net, image, label):
     assert result.macs()[0] == macs(net, result.before.gates[None], (32, 64))[0]
 
 
-def test_a_part_that_a_static_network_has_not_built_is_an_error_in_one_line(net, image):
+def test_a_part_that_a_static_network_has_not_built_is_an_error_in_one_line(make_net, net, image):
     fixed = architectures(net.space)["all_open"].activations.copy()
     fixed[net.space.path_index(2, 1, "up")] = 0
-    static = network(fixed_gates=tuple(fixed.tolist()))
+    static = make_net(**SETTINGS, fixed_gates=tuple(fixed.tolist()))
     with pytest.raises(InputError, match="was not built"):
         rerun(static, image, force(static, L2_s1_up=1))
     assert rerun(static, image, force(static, L3_s0=0)).changed.shape == (48, 80)

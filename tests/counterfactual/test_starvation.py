@@ -1,6 +1,7 @@
 """With starved cells and without, each against forward passes of one's own."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,16 +15,9 @@ from routeviz.network import NetworkConfig, RoutingNetwork
 from routeviz.space import cell_states
 
 
-def network(bias, **settings):
-    torch.manual_seed(3)
-    net = RoutingNetwork(NetworkConfig(layers=4, width=4, num_classes=7, stem_width=4, **settings))
-    for cell in net.cells:
-        torch.nn.init.normal_(cell.gate.score.weight, std=0.02)
-        torch.nn.init.normal_(cell.gate.score.bias, bias, 0.5)
-        for module in cell.modules():
-            if isinstance(module, torch.nn.BatchNorm2d):
-                torch.nn.init.normal_(module.bias, std=0.3)
-    return net.eval()
+@pytest.fixture
+def network(make_net):
+    return partial(make_net, spread=0.5, seed=3, norm=0.3, layers=4, num_classes=7)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +25,7 @@ def scenes():
     return open_dataset("scenes", length=3, size=(64, 64))
 
 
-def test_it_tells_what_two_forward_passes_tell(scenes):
+def test_it_tells_what_two_forward_passes_tell(network, scenes):
     net = network(0.1)
     found = without_starved(net, scenes)
     assert found.images.id.tolist() == scenes.ids
@@ -53,14 +47,14 @@ def test_it_tells_what_two_forward_passes_tell(scenes):
     assert apart.low <= apart.value <= apart.high
 
 
-def test_where_nothing_is_starved_nothing_changes(scenes):
+def test_where_nothing_is_starved_nothing_changes(network, scenes):
     found = without_starved(network(3), scenes)
     assert (found.images[["starved", "image_blind", "kl", "changed", "gates"]] == 0).all(axis=None)
     assert found.images.macs_conv.equals(found.images.macs_conv_without.rename("macs_conv"))
     assert found.difference == (0, 0, 0, 0)
 
 
-def test_images_without_a_label_are_no_part_of_the_miou(scenes):
+def test_images_without_a_label_are_no_part_of_the_miou(network, scenes):
     class Unlabelled(Scenes):
         def __getitem__(self, index):
             sample = super().__getitem__(index)
@@ -73,7 +67,7 @@ def test_images_without_a_label_are_no_part_of_the_miou(scenes):
     assert np.isfinite(found.difference).all()
 
 
-def test_other_classes_are_not_scored_and_bad_input_is_refused(scenes):
+def test_other_classes_are_not_scored_and_bad_input_is_refused(network, scenes):
     net = RoutingNetwork(NetworkConfig(layers=4, width=4, num_classes=3, stem_width=4)).eval()
     found = without_starved(net, scenes)
     assert found.before is None
