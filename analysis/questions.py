@@ -124,9 +124,10 @@ QUESTIONS = (
     Question(
         "What do MACs say of the time that it takes?",
         "Part of it. Each cell's operation and gate, and each path, is timed by itself on this machine, in rounds, "
-        "beside a whole forward pass. MACs explain much of what differs between parts, but every part takes some time "
-        "whatever its MACs, and sums, indexing and Python take as much again or more. The figures are those of the "
-        "machine that made this page.",
+        "beside a whole forward pass. On images as small as these, MACs explain about half of what differs between "
+        "parts, as every part takes some time whatever its MACs; on larger ones, as of 512x1024, most of it. "
+        "Sums, indexing and Python take about as long as the parts. The figures are those of the machine that made "
+        "this page.",
         (f"routeviz costs {CHECKPOINT} --image-size 128x256 --measure | sed -n '/^Time/,$p'",),
         "**Inspect** measures the cell or path that is clicked.",
     ),
