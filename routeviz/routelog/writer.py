@@ -104,8 +104,6 @@ class LogWriter:
         self.pending: tuple[int, ...] = ()
         self._lock = None
         if self._check_header():
-            with suppress(OSError):  # a kill may have come just before its removal
-                (self.folder / LOCK_FILE).unlink(missing_ok=True)
             return
         try:
             if leader:
@@ -172,8 +170,14 @@ class LogWriter:
         LogError
             If a shard is missing or damaged, or two images have one id.
         """
-        if self._check_header():
-            return
+        if not self._check_header():
+            self._complete()
+        # Nobody writes to a whole log, so nobody needs its lock; a kill may have come just before its removal.
+        with suppress(OSError):
+            (self.folder / LOCK_FILE).unlink()
+            sync_folder(self.folder)
+
+    def _complete(self) -> None:
         paths = [shard_path(self.folder, number) for number in range(self.n_shards)]
         if missing := [path.name for path in paths if not path.exists()]:
             raise LogError(f"{self.folder} lacks {len(missing)} of {len(paths)} shards, first {missing[0]}; trace on")
@@ -187,9 +191,6 @@ class LogWriter:
         ]
         skipped = [image._asdict() for mark in marks for image in mark.skipped]
         self._write_header(self._header | {"shards": shards, "skipped": skipped})
-        # Nobody writes to a whole log, so nobody needs its lock.
-        (self.folder / LOCK_FILE).unlink(missing_ok=True)
-        sync_folder(self.folder)
 
     def close(self) -> None:
         """Let others write to the folder."""
