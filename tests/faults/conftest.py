@@ -11,6 +11,7 @@ import os
 import runpy
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -93,9 +94,14 @@ class Started:
         self.process.join()
         return self.process.exitcode
 
-    def stop(self) -> None:
-        """Let it stand still where it is."""
-        os.kill(self.process.pid, signal.SIGSTOP)
+    def stands(self) -> None:
+        """Wait until it stands still."""
+        stat, end = Path(f"/proc/{self.process.pid}/stat"), time.monotonic() + 60
+        while self.process.is_alive() and time.monotonic() < end:
+            if stat.read_text().rpartition(")")[2].split()[0] == "T":
+                return
+            time.sleep(0.01)
+        raise AssertionError(f"it does not stand still: {self.stderr}")
 
     def go_on(self) -> None:
         os.kill(self.process.pid, signal.SIGCONT)
@@ -107,15 +113,16 @@ class Started:
 
 @pytest.fixture(scope="session")
 def start(tmp_path_factory) -> Callable[..., Started]:
-    """Start a command line: ``start("trace", checkpoint, ...)``."""
+    """Start a command line: ``start("trace", checkpoint, ...)``; it stands still at its first file in ``stand_in``."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(PRELOADED))
     folder = tmp_path_factory.mktemp("stderr")
     count = iter(range(10**9))
 
-    def begin(*arguments: object) -> Started:
+    def begin(*arguments: object, stand_in: object = "") -> Started:
         stderr = folder / str(next(count))
         told = {"arguments": [str(argument) for argument in arguments], "stderr": str(stderr)}
+        told["stand_in"] = str(stand_in)
         process = context.Process(target=runpy.run_path, args=(str(CHILD), told))
         process.start()
         return Started(process, stderr)

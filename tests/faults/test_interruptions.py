@@ -201,14 +201,15 @@ def test_a_folder_that_is_read_only_is_one_line(name, commands, undisturbed, sma
 def test_a_second_process_on_a_folder_is_refused(name, commands, start, undisturbed, routeviz, tmp_path, note):
     command, (wanted, _) = commands[name], undisturbed(name)
     out = tmp_path / "out"
-    first = start(*command.arguments, "--out", out)
-    while not list(out.glob("*.json")):
-        time.sleep(0.001)
-    first.stop()
-    line = refused(routeviz(*command.arguments, "--out", out))
-    first.go_on()
-    assert "another process is" in line
-    assert first.ended() == 0, first.stderr
+    first = start(*command.arguments, "--out", out, stand_in=out)
+    try:
+        first.stands()
+        line = refused(routeviz(*command.arguments, "--out", out))
+        first.go_on()
+        assert "another process is" in line
+        assert first.ended() == 0, first.stderr
+    finally:
+        first.kill()  # one that stands still would be waited for at the end of all tests
     assert command.of(out) == wanted
     outcome = "the second refused in one line, the first ends as if alone"
     note("Two processes", name, "a second one in the folder of one that works", 1, outcome)
