@@ -28,12 +28,14 @@ def new_header(space: RoutingSpace, source: dict[str, Any], n_images: int, shard
     return dict(zip(_HEADER_KEYS, header, strict=True))
 
 
-def plain(source: Any) -> Any:
+def plain(source: Any) -> dict[str, Any]:
     """Return settings as JSON gives them back; raises InputError where JSON, or a reader of logs, cannot take them."""
     try:
         found = json.loads(_canonical(source))
     except (TypeError, ValueError) as error:
         raise InputError(f"the source of a log must fit JSON (text, numbers, lists, mappings): {error}") from None
+    if not isinstance(found, dict):
+        raise InputError(f"the source of a log is {_short(found)}; give a mapping")
     if part := _odd_part(found):
         raise InputError(f"{part} of a log's source is {_short(found[part])}; give a mapping, or leave it out")
     return found

@@ -27,6 +27,8 @@ def test_parts_that_do_not_fit_are_named(space, make_gates, make_images):
             RouteLog(gates, images, space, skipped=skipped)
     with pytest.raises(InputError, match="must fit JSON"):
         RouteLog(gates, images, space, {"weights": gates})
+    with pytest.raises(InputError, match=r"the source of a log is \[1\]; give a mapping"):
+        RouteLog(gates, images, space, [1])
 
 
 def test_infinite_gates_are_refused(space, make_gates, make_images):
