@@ -10,10 +10,8 @@ import numpy as np
 import pandas as pd
 
 from routeviz.errors import InputError
-from routeviz.space import OPEN_THRESHOLD, STATES, RoutingSpace, cell_states
-
-BLOCK = 16_384
-"""Routes that are counted together: their cell states need memory."""
+from routeviz.space import RoutingSpace
+from routeviz.space.states import checked, flow, in_blocks
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,9 +47,12 @@ class PartCosts:
 
     def __post_init__(self) -> None:
         n_cells, n_paths = self.space.n_cells, self.space.n_paths
+        if not isinstance(self.fixed, int | np.integer) or isinstance(self.fixed, bool) or self.fixed < 0:
+            raise InputError(f"fixed costs of {self.fixed!a:.40}; give a whole number of at least 0")
         for name, length in (("operation", n_cells), ("gate", n_cells), ("path", n_paths)):
             values = np.asarray(getattr(self, name))
-            if values.shape != (length,) or values.dtype.kind not in "iu" or (values < 0).any():
+            whole = values.dtype.kind in "iu" and (values <= np.iinfo(np.int64).max).all()
+            if values.shape != (length,) or not whole or (values < 0).any():
                 raise InputError(f"costs of {name} of shape {values.shape}; give {length} whole numbers of at least 0")
             object.__setattr__(self, name, values.astype(np.int64))
 
@@ -77,18 +78,19 @@ class PartCosts:
 
     def by_part(self, gates: np.ndarray) -> pd.DataFrame:
         """MACs of routes by part: one row a route, int64 columns fixed, operations, gates and paths, as for `macs`."""
-        gates = np.asarray(gates)
-        rows = [np.zeros((0, 4), np.int64)]
-        for start in range(0, len(gates), BLOCK):
-            block = gates[start : start + BLOCK]
-            state = cell_states(self.space, block).state
-            reached = state != STATES.index("unreached")
-            is_open = (block > OPEN_THRESHOLD) & reached[:, self.space.source]
-            # Sums of int64 over a mask are exact.
-            fixed = np.full(len(block), self.fixed, np.int64)
-            operations = (state == STATES.index("open")) @ self.operation
-            rows.append(np.stack([fixed, operations, reached @ self.gate, is_open @ self.path], axis=1))
-        return pd.DataFrame(np.concatenate(rows), columns=["fixed", "operations", "gates", "paths"])
+        gates = checked(self.space, gates)
+        counts = {"fixed": np.full(len(gates), self.fixed, np.int64)}
+        counts |= {name: np.empty(len(gates), np.int64) for name in ("operations", "gates", "paths")}
+
+        def count(rows: slice, some: np.ndarray) -> None:
+            found = flow(self.space, some)
+            # einsum and not @: it multiplies int64 by bool as they are, exactly and without a copy.
+            counts["operations"][rows] = np.einsum("c,ci->i", self.operation, found.live)
+            counts["gates"][rows] = np.einsum("c,ci->i", self.gate, found.reached)
+            counts["paths"][rows] = np.einsum("p,pi->i", self.path, found.opened)
+
+        in_blocks(gates, count)
+        return pd.DataFrame(counts)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, fit for JSON, without the space."""
@@ -102,7 +104,12 @@ class PartCosts:
     def from_dict(cls, space: RoutingSpace, data: Mapping[str, Any]) -> PartCosts:
         """Inverse of `to_dict`; raises InputError where a part is missing or does not fit the space."""
         try:
-            parts = {name: np.array(data[name], dtype=np.int64) for name in ("operation", "gate", "path")}
-            return cls(space, int(data["fixed"]), **parts, convention=str(data["convention"]))
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            lists = {name: list(data[name]) for name in ("operation", "gate", "path")}
+            fixed, convention = data["fixed"], str(data["convention"])
+        except (KeyError, TypeError) as error:
             raise InputError(f"not the costs of a network's parts: {error}") from None
+        for number in (fixed, *lists["operation"], *lists["gate"], *lists["path"]):
+            if type(number) is not int or not 0 <= number <= np.iinfo(np.int64).max:
+                raise InputError(f"not the costs of a network's parts: {number!a:.40} is no number of multiply-adds")
+        parts = {name: np.array(numbers, dtype=np.int64) for name, numbers in lists.items()}
+        return cls(space, fixed, **parts, convention=convention)
