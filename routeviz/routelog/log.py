@@ -80,7 +80,8 @@ class RouteLog:
         """Return some columns of `images`; of a stored log only these are read from disk."""
         if missing := [name for name in columns if name not in self.columns]:
             close = get_close_matches(missing[0], self.columns, n=1, cutoff=0.5)
-            hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(self.columns[:8])} and others"
+            others = " and others" if len(self.columns) > 8 else ""
+            hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(self.columns[:8])}{others}"
             raise InputError(f"this log has no column {missing[0]!r}; {hint}")
         return self._facts(columns)
 

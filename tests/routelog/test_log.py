@@ -108,10 +108,13 @@ def test_digest_tells_every_part_apart(log, space):
 
 def test_facts_of_an_unknown_column_names_one_like_it_or_the_first_ones(log):
     pd.testing.assert_frame_equal(log.facts("miou", "id"), log.images[["miou", "id"]])
-    with pytest.raises(InputError, match=r"no column 'mioU'; did you mean 'miou'\?"):
+    with pytest.raises(InputError, match=r"no column 'mioU'; did you mean 'miou'\?$"):
         log.facts("mioU")
-    with pytest.raises(InputError, match=r"no column 'xyz'; it has id, file, height, macs_conv, miou"):
+    with pytest.raises(InputError, match=r"no column 'xyz'; it has id, file, height, macs_conv, miou$"):
         log.facts("xyz")
+    wide = RouteLog(log.gates, log.images.assign(a1=0, a2=0, a3=0, a4=0), log.space)
+    with pytest.raises(InputError, match=r"it has id, file, height, macs_conv, miou, a1, a2, a3 and others$"):
+        wide.facts("xyz")
 
 
 def test_a_notebook_shows_what_the_log_holds_with_names_escaped(log):
