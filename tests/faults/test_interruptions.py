@@ -71,6 +71,7 @@ def commands(routeviz_once, tmp_path_factory) -> dict[str, Command]:
     commands = {
         "train": Command((*train, "--resume"), history, file=False),
         "trace": Command(trace, file=False),
+        "importance": Command(("importance", str(own), *SCENES, "--option", "length=6", "--workers", "0"), file=False),
         "import": Command(("import", str(released), "--full-gate")),
         "export log": Command(("export", "log", str(log))),
         "export route": Command(("export", "route", str(log), "--image", "val-00003")),
@@ -81,7 +82,9 @@ def commands(routeviz_once, tmp_path_factory) -> dict[str, Command]:
     return commands
 
 
-NAMES = ("train", "trace", "import", "export log", "export route", "export network", "report", "figures")
+GO_ON = ("train", "trace", "importance")
+"""Those that go on with what they left in a folder, and let nobody else write there."""
+NAMES = (*GO_ON, "import", "export log", "export route", "export network", "report", "figures")
 LONG = "ROUTEVIZ_SOAK" in os.environ
 SUFFIX = {"export network": ".safetensors", "import": ".safetensors", "report": ".html"}
 
@@ -192,12 +195,12 @@ def test_a_folder_that_is_read_only_is_one_line(name, commands, undisturbed, sma
     with small_disk.read_only():
         again = routeviz(*command.arguments, "--out", out)
     # What is finished already is only read.
-    assert (again.exit_code == 0) == (name == "trace")
+    assert (again.exit_code == 0) == (name in ("trace", "importance"))
     assert command.of(out) == wanted
     note("Read-only folder", name, "before anything is there, and after", 2, "one line, nothing changed")
 
 
-@pytest.mark.parametrize("name", ["train", "trace"])
+@pytest.mark.parametrize("name", some(*GO_ON, few=("train", "trace")))
 def test_a_second_process_on_a_folder_is_refused(name, commands, start, undisturbed, routeviz, tmp_path, note):
     command, (wanted, _) = commands[name], undisturbed(name)
     out = tmp_path / "out"
@@ -215,7 +218,7 @@ def test_a_second_process_on_a_folder_is_refused(name, commands, start, undistur
     note("Two processes", name, "a second one in the folder of one that works", 1, outcome)
 
 
-@pytest.mark.parametrize("name", some(*(name for name in NAMES if name not in ("train", "trace")), few=("export log",)))
+@pytest.mark.parametrize("name", some(*(name for name in NAMES if name not in GO_ON), few=("export log",)))
 def test_two_processes_that_write_one_file_leave_it_whole(name, commands, start, undisturbed, tmp_path, soak, note):
     command, (wanted, _) = commands[name], undisturbed(name)
     out = tmp_path / f"out{SUFFIX.get(name, '')}"
