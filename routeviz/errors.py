@@ -35,3 +35,9 @@ class NonFiniteError(RoutevizError):
     def __init__(self, message: str, *, image: int = 0) -> None:
         super().__init__(message)
         self.image = image
+
+
+def one_line(error: BaseException) -> str:
+    """First line of an error's text, cut and free of control characters; its kind where it says nothing."""
+    text = str(error).strip().partition("\n")[0][:160]
+    return "".join(char for char in text if char.isprintable()) or type(error).__name__

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from routeviz.errors import InputError, LogError
+from routeviz.errors import InputError, LogError, one_line
 from routeviz.routelog.shards import shard_count, shard_path
 from routeviz.space import RoutingSpace
 
@@ -80,7 +80,7 @@ def read_header(folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise LogError(f"{folder} is no route log: it has no {HEADER_FILE}; give the folder that trace wrote") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise LogError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+        raise LogError(f"{path} cannot be read: {one_line(error)}") from None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise LogError(f"{path} is not the header of a route log: its format is not {FORMAT!r}")
     if data.get("schema") != SCHEMA:

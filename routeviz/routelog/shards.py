@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from routeviz.errors import InputError, LogError
+from routeviz.errors import InputError, LogError, one_line
 from routeviz.space import RoutingSpace
 from routeviz.writing import whole_file
 
@@ -84,7 +84,7 @@ def shard_table(gates: np.ndarray, images: pd.DataFrame) -> pa.Table:
     try:
         facts = pa.Table.from_pandas(images, preserve_index=False).replace_schema_metadata(None)
     except (pa.ArrowException, UnicodeError) as error:
-        raise InputError(f"a column of images cannot be stored: {_first_line(error)}") from None
+        raise InputError(f"a column of images cannot be stored: {one_line(error)}") from None
     return facts.append_column(pa.field(GATES, kind, nullable=False), values)
 
 
@@ -118,7 +118,7 @@ def read_schema(path: Path) -> pa.Schema:
     try:
         return pq.read_schema(_mapped(path))
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise LogError(f"{path} cannot be read: {_first_line(error)}; remove it and trace again") from None
+        raise LogError(f"{path} cannot be read: {one_line(error)}; remove it and trace again") from None
 
 
 def read_metadata(path: Path) -> pq.FileMetaData:
@@ -126,7 +126,7 @@ def read_metadata(path: Path) -> pq.FileMetaData:
     try:
         return pq.read_metadata(_mapped(path))
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise LogError(f"{path} cannot be read: {_first_line(error)}; remove it and trace again") from None
+        raise LogError(f"{path} cannot be read: {one_line(error)}; remove it and trace again") from None
 
 
 def read_footer(path: Path) -> bytes:
@@ -137,7 +137,7 @@ def read_footer(path: Path) -> bytes:
             file.seek(-8 - int.from_bytes(file.read(4), "little"), os.SEEK_END)
             return file.read()
     except OSError as error:
-        raise LogError(f"{path} cannot be read: {_first_line(error)}; remove it and trace again") from None
+        raise LogError(f"{path} cannot be read: {one_line(error)}; remove it and trace again") from None
 
 
 def read_shard(
@@ -151,7 +151,7 @@ def read_shard(
         with pq.ParquetFile(_mapped(path), page_checksum_verification=True, metadata=metadata) as file:
             return file.read(columns, use_threads=False)
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise LogError(f"{path} cannot be read: {_first_line(error)}; remove it and trace again") from None
+        raise LogError(f"{path} cannot be read: {one_line(error)}; remove it and trace again") from None
 
 
 def _mapped(path: Path) -> pa.BufferReader:
@@ -176,8 +176,3 @@ def write_log_file(path: Path, data: bytes | pa.Buffer) -> None:
     """Write a file of a log so that at any moment, also after a power cut, it is there whole or as it was before."""
     with whole_file(path, lambda message: LogError(f"{message}; finished shards are kept, run again")) as draft:
         draft.write_bytes(data)
-
-
-def _first_line(error: Exception) -> str:
-    line = f"{type(error).__name__}: {error}".splitlines()[0]
-    return "".join(char for char in line if char.isprintable())

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from routeviz.errors import InputError, LogError
+from routeviz.errors import InputError, LogError, one_line
 from routeviz.routelog.header import (
     HEADER_FILE,
     check_same,
@@ -247,7 +247,7 @@ class LogWriter:
         try:
             whole = pa.unify_schemas([schema.remove_metadata() for schema in schemas], promote_options="permissive")
         except pa.ArrowException as error:
-            raise LogError(f"{self.folder}: a fact has values of several kinds: {error}") from None
+            raise LogError(f"{self.folder}: a fact has values of several kinds: {one_line(error)}") from None
         # Gates come last in every shard, and stay last whatever columns later shards brought.
         whole = pa.schema([field for field in whole if field.name != GATES] + [whole.field(GATES)])
         for path, schema, mark in zip(paths, schemas, marks, strict=True):

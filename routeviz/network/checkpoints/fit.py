@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from routeviz.errors import CheckpointError, InputError
+from routeviz.errors import CheckpointError, InputError, one_line
 from routeviz.network.config import NetworkConfig
 from routeviz.network.network import RoutingNetwork
 
@@ -113,9 +113,3 @@ def few(names: Iterable[str], limit: int = 3) -> str:
     names = list(names)
     rest = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(name[:160] for name in names[:limit]) + rest
-
-
-def one_line(error: BaseException) -> str:
-    """First line of an error's text, cut and free of control characters; its kind where it says nothing."""
-    text = str(error).strip().partition("\n")[0][:160]
-    return "".join(char for char in text if char.isprintable()) or type(error).__name__

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from routeviz.errors import CheckpointError, InputError
+from routeviz.errors import CheckpointError, InputError, one_line
 from routeviz.network.checkpoints.fit import (
     LAYERS,
     check_finite,
@@ -18,7 +18,6 @@ from routeviz.network.checkpoints.fit import (
     check_weights,
     few,
     fill,
-    one_line,
     skeleton,
 )
 from routeviz.network.checkpoints.own import FORMAT, SCHEMA, read_own

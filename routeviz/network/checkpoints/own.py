@@ -13,8 +13,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from routeviz.errors import CheckpointError, InputError
-from routeviz.network.checkpoints.fit import few, one_line
+from routeviz.errors import CheckpointError, InputError, one_line
+from routeviz.network.checkpoints.fit import few
 from routeviz.network.network import RoutingNetwork
 from routeviz.writing import whole_file
 

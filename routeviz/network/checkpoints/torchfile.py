@@ -13,8 +13,8 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
-from routeviz.errors import CheckpointError
-from routeviz.network.checkpoints.fit import few, one_line
+from routeviz.errors import CheckpointError, one_line
+from routeviz.network.checkpoints.fit import few
 
 ZIP_START = b"PK\x03\x04"
 PICKLE_START = pickle.dumps(torch.serialization.MAGIC_NUMBER, protocol=2)
