@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from routeviz.cli.options import checkpoint_argument, example
-from routeviz.errors import InputError
+from routeviz.errors import place_of
 from routeviz.writing import whole_file
-
-if TYPE_CHECKING:
-    from routeviz.routelog import RouteLog
-    from routeviz.space import Route
 
 ROWS = 4096
 
@@ -84,7 +78,8 @@ def route(source: Path, image_id: str | None, out: Path) -> None:
     if source.is_dir():
         if image_id is None:
             raise click.UsageError(f"{source} is a route log: say which image with --image ID")
-        chosen = _route_of(load_log(source), image_id)
+        log = load_log(source)
+        chosen = log.route(place_of(image_id, log.facts("id")["id"].tolist(), "the log"))
     elif image_id is not None:
         raise click.UsageError(f"--image is for a route log; {source} is a file")
     else:
@@ -137,12 +132,3 @@ def network(
     write = save_checkpoint if out.suffix == ".safetensors" else export_released
     write(net, out, step=step)
     click.echo(f"wrote {out}: {what}{sum(p.numel() for p in net.parameters()) / 1e6:.3f} M parameters")
-
-
-def _route_of(log: RouteLog, image_id: str) -> Route:
-    """The route of the image with this id."""
-    ids = log.facts("id")["id"].tolist()
-    if image_id not in ids:
-        near = get_close_matches(image_id, ids, n=3) or ids[:3]
-        raise InputError(f"the log has no image {image_id!r}; it has {len(ids)} images, such as {', '.join(near)}")
-    return log.route(ids.index(image_id))

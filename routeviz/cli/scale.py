@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from difflib import get_close_matches
 from pathlib import Path
 from shutil import get_terminal_size
 from textwrap import fill
@@ -21,7 +20,7 @@ from routeviz.cli.options import (
     json_option,
 )
 from routeviz.cli.tables import columns
-from routeviz.errors import InputError
+from routeviz.errors import place_of
 from routeviz.quantities import quantity
 from routeviz.writing import whole_file
 
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import torch
 
-    from routeviz.datasets import Sample
     from routeviz.stats import Prediction
 
 SHOWN_PATHS = 10
@@ -184,7 +182,7 @@ def image(
             f"--factors {factors[0]:g} {factors[1]:g}: give a smaller one above 0, then a larger one"
         )
     images = dataset.open()
-    sample = _sample(images, image_id)
+    sample = images[place_of(image_id, images.ids, images.name)]
     routes = trace_rescaled(
         load_checkpoint(checkpoint, small_gate=small_gate).to(device),
         sample,
@@ -297,13 +295,6 @@ def _moving(table: pd.DataFrame) -> str:
 
 def _wrapped(text: str) -> str:
     return fill(text, get_terminal_size().columns)
-
-
-def _sample(images: Any, image_id: str) -> Sample:
-    if image_id not in images.ids:
-        near = get_close_matches(image_id, images.ids, n=3) or images.ids[:3]
-        raise InputError(f"{images.name} has no image {image_id!r}; it has {len(images)}, such as {', '.join(near)}")
-    return images[images.ids.index(image_id)]
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

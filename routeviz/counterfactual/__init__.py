@@ -8,7 +8,6 @@ from routeviz.counterfactual.importance import (
     image_importance,
     importance,
     is_importance,
-    known_id,
     load_importance,
 )
 from routeviz.counterfactual.kept import KeptPass
@@ -35,7 +34,6 @@ __all__ = [
     "image_importance",
     "importance",
     "is_importance",
-    "known_id",
     "load_front",
     "load_importance",
     "ranked",

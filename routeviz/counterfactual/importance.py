@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import torch
 
 from routeviz.costs import CONVENTIONS
 from routeviz.counterfactual.closing import Closings, close_each
-from routeviz.errors import InputError, LogError
+from routeviz.errors import InputError, LogError, place_of
 from routeviz.metrics import mean_iou_of
 from routeviz.network import RoutingNetwork
 from routeviz.network.forcing import RouteLike, forced_gates
@@ -88,8 +87,7 @@ class Importance:
 
     def image(self, id_: str) -> Importance:
         """The same for one image, by its id; raises InputError where there is none of this id."""
-        ids = self.images["id"].tolist()
-        return self.select([ids.index(known_id(id_, ids))])
+        return self.select([place_of(id_, self.images["id"].tolist(), "the log")])
 
     def miou_changes(self) -> np.ndarray:
         """Change of each image's own mIoU, ``(image, path)`` float64; NaN where it has no label."""
@@ -247,21 +245,13 @@ def image_importance(space: RoutingSpace, closings: Closings, facts: Mapping[str
     return _of_rows(space, closings.gates[None], pd.DataFrame([row]))
 
 
-def known_id(id_: str, ids: Sequence[str]) -> str:
-    """The id, where it is one of `ids`; else InputError names those that are most like it."""
-    if id_ not in ids:
-        near = get_close_matches(id_, ids, n=3) or ids[:3]
-        raise InputError(f"there is no image {id_!r}; there are {len(ids)}, such as {', '.join(near)}")
-    return id_
-
-
 class _Chosen:
     """Some images of a dataset, as a dataset."""
 
     def __init__(self, dataset: Any, ids: Sequence[str]) -> None:
         known = list(getattr(dataset, "ids", None) or ())
         self._dataset = dataset
-        self._rows = [known.index(known_id(id_, known)) for id_ in ids]
+        self._rows = [place_of(id_, known, "the dataset") for id_ in ids]
         self.ids = list(ids)
 
     def __getattr__(self, name: str) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from routeviz.errors import InputError
+from routeviz.errors import InputError, place_of
 from routeviz.plots.expense import plot_accuracy, plot_macs, plot_training_budget
 from routeviz.plots.grouping import scale_groups
 from routeviz.plots.lattices import plot_architectures, plot_route, plot_route_differences, plot_space
@@ -109,9 +109,7 @@ def _route(material: Material) -> Sheet:
     ids = log.facts("id")["id"].tolist()
     if not ids:
         raise InputError("a log without images; there is no route to draw")
-    if material.image and material.image not in ids:
-        raise InputError(f"the log has no image {material.image!r}; it has {len(ids)}, such as {ids[0]}")
-    route = log.route(ids.index(material.image) if material.image else 0)
+    route = log.route(place_of(material.image, ids, "the log") if material.image else 0)
     if pictures is None:
         return plot_route.describe(route)
     sample = pictures.sample(route.name)

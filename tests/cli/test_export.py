@@ -110,7 +110,7 @@ def test_bad_input_ends_in_one_line(routeviz, folder, tmp_path):
     out = ("--out", tmp_path / "out.graphml")
     assert fails(routeviz("export", "route", folder, *out), "say which image with --image ID")
     assert fails(
-        routeviz("export", "route", folder, "--image", "7", *out), "no image '7'; it has 25 images, such as 17, 07"
+        routeviz("export", "route", folder, "--image", "7", *out), "no image '7'; there are 25, such as 17, 07"
     )
     (tmp_path / "route.json").write_text("{}")
     assert fails(routeviz("export", "route", tmp_path / "route.json", *out), "not a route")

@@ -135,7 +135,7 @@ def test_bad_sizes_are_one_line_and_exit_2(show, arguments, words):
 
 
 def test_an_unknown_image_and_a_log_without_labels(show, routeviz, folder, tmp_path):
-    assert "scenes has no image 'val-1'; it has 4, such as val-000" in show(image="val-1").stderr
+    assert "scenes has no image 'val-1'; there are 4, such as val-000" in show(image="val-1").stderr
     log = load_log(folder(0))
     RouteLog(log.gates, log.images[["id"]], log.space, {}).save(tmp_path / "bare")
     result = routeviz("scale", "log", tmp_path / "bare")
