@@ -8,10 +8,13 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import re
 import runpy
 import signal
 import subprocess
+import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,8 +22,13 @@ from typing import Any, NamedTuple
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import HealthCheck, given, seed, settings
 
 from routeviz.cli.main import cli
+
+FEW = 20
+PATIENCE = 60  # seconds that one file may take
+MEMORY = 1 << 30  # bytes that all of them may add: a picture of the most pixels that are allowed takes most of it
 
 CHILD = Path(__file__).with_name("child.py")
 # All that the commands import, once: a command then starts at once, and a random moment lies in its work.
@@ -170,3 +178,95 @@ class Disk:
             yield
         finally:
             subprocess.run(["mount", "-o", "remount,rw", self.folder], check=True)
+
+
+class CodeRunError(Exception):
+    """A file made something run."""
+
+
+ARMED = []
+FORBIDDEN = ("os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.Popen", "socket.connect", "pty.spawn")
+
+
+@pytest.fixture(scope="session")
+def watch():
+    """An audit hook, which cannot be taken off again, raises where a loader starts a program."""
+
+    def hook(event, arguments):
+        if ARMED and event in FORBIDDEN:
+            raise CodeRunError(f"{event} {arguments}")
+
+    sys.addaudithook(hook)
+
+
+@contextmanager
+def watched():
+    """Nothing runs, and it ends."""
+
+    def late(*_):
+        raise TimeoutError(f"took more than {PATIENCE} seconds")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(PATIENCE)
+    ARMED.append(True)
+    try:
+        yield
+    finally:
+        ARMED.clear()
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture(scope="session")
+def memory() -> Callable[[], Callable[[], int]]:
+    """Begin to watch memory: gives how many bytes more than at the beginning this process has held at one time."""
+
+    def most() -> int:
+        return 1024 * int(re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())[1])
+
+    def begin() -> Callable[[], int]:
+        Path("/proc/self/clear_refs").write_text("5")  # forget what other tests took
+        before = most()
+        return lambda: most() - before
+
+    return begin
+
+
+@pytest.fixture
+def fuzz(soak, note, watch, memory):
+    """Run a property on a few examples, or as long as the soak lasts; note how many, and how many were refused."""
+
+    def run(what, tried, strategy, check, refusal, share=1.0):
+        outcomes = {"refused": 0, "read": 0}
+
+        def one(example):
+            with watched(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                said = ""
+                try:
+                    check(example)
+                except refusal as error:
+                    said = str(error)
+            outcomes["refused" if said else "read"] += 1
+            assert said.isprintable()
+
+        how = {"database": None, "deadline": None, "suppress_health_check": list(HealthCheck)}
+        grown = memory()
+        if soak.long:
+            end, number = time.monotonic() + share * soak.seconds, 0
+            while time.monotonic() < end:
+                seed(number)(settings(max_examples=200, derandomize=False, **how)(given(strategy)(one)))()
+                number += 1
+        else:
+            settings(max_examples=FEW, derandomize=True, **how)(given(strategy)(one))()
+        assert grown() < MEMORY
+        total = sum(outcomes.values())
+        note(
+            "Fuzz",
+            what,
+            tried,
+            total,
+            f"{outcomes['refused']:,} refused in one line, {outcomes['read']:,} read whole; nothing else, no code run",
+        )
+
+    return run
