@@ -13,7 +13,7 @@ from routeviz.dashboard.components import text_of, theme_css
 from routeviz.dashboard.filters import activation_between
 from routeviz.dashboard.words import percent
 from routeviz.space import OPEN_THRESHOLD, STATES, RoutingSpace, kind_of
-from routeviz.space.drawing import RAMP_STEPS, THICK, THIN, geometry
+from routeviz.space.drawing import geometry, stroke
 from routeviz.space.layout import row_words
 from routeviz.space.svg import THEMES
 
@@ -108,16 +108,12 @@ def usage_lattice(
     ramp = "share of images 0 to 1" if by_share else "mean activation 0 to 1"
     data = geometry(space, (*_LEGEND, ("ramp", "", ramp), _CANDIDATE), mode=f" {ramp}")
     values, most = share if by_share else mean, states.argmax(axis=1)
+    data["path_width"], data["path_level"] = (drawn.tolist() for drawn in stroke(values))
     data |= {
         "activation": np.round(values, 4).tolist(),
         "path_kind": np.where(share > 0, "open", "").tolist(),
-        "path_width": np.round(THIN + (THICK - THIN) * values, 2).tolist(),
-        "path_level": np.rint(values * (RAMP_STEPS - 1)).astype(int).tolist(),
         "cell_kind": [f"{STATES[state]} {'none' if STATES[state] == 'unreached' else 'image'}" for state in most],
-        "path_text": [
-            f"{path['name']}\nmean activation {value:.3f}\nopen in {percent(part)} of these images"
-            for path, value, part in zip(data["paths"], mean, share, strict=True)
-        ],
+        "path_text": _path_texts([path["name"] for path in data["paths"]], mean, share),
         "cell_text": [
             f"{name}\n" + ", ".join(f"{STATES[code]} {percent(part[code])}" for code in (2, 1, 0)) + " of these images"
             for name, part in zip(space.cell_names, states, strict=True)
@@ -149,10 +145,7 @@ def usage_grid(
     at = [rows.index(place) for place in places], layer
     values, texts, names = (np.full((len(rows), space.layers + 1), fill, object) for fill in (np.nan, "", ""))
     values[at], names[at] = share if by_share else mean, space.path_names
-    texts[at] = [
-        f"{name}\nmean activation {value:.3f}\nopen in {percent(part)} of these images"
-        for name, value, part in zip(space.path_names, mean, share, strict=True)
-    ]
+    texts[at] = _path_texts(space.path_names, mean, share)
     words, kind = row_words(space), kind_of(space)
     grid(
         values.astype(float),
@@ -387,6 +380,13 @@ def counts(rows: Sequence[Mapping[str, Any]], *, chosen: str, key: str, on_choos
 def drawings(pictures: Sequence[Mapping[str, str]], *, key: str, chosen: str, on_choose: Callable[[], None]) -> None:
     """Show wide pictures as `components.gallery` shows photos; a click sets ``chosen`` in the state of `key`."""
     _drawings(key=key, data={"pictures": list(pictures), "chosen": chosen}, on_chosen_change=on_choose)
+
+
+def _path_texts(names: Sequence[str], mean: np.ndarray, share: np.ndarray) -> list[str]:
+    return [
+        f"{name}\nmean activation {value:.3f}\nopen in {percent(part)} of these images"
+        for name, value, part in zip(names, mean, share, strict=True)
+    ]
 
 
 def _ends(values: np.ndarray) -> tuple[float, float]:

@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from routeviz.space import RoutingSpace
-from routeviz.space.drawing import PASSED, RAMP_STEPS, THICK, THIN
+from routeviz.space.drawing import PASSED, stroke
 from routeviz.space.svg import THEMES, difference_data, lattice_data
 
 
@@ -96,9 +96,9 @@ def lattice(
     data |= {"selected": selected, "title": title, "clicks": on_click is not None, "largest": largest}
     if weights is not None:
         words, values = weights
-        widths = np.round(THIN + (THICK - THIN) * values, 2)
+        widths, levels = stroke(values)
         data["digest"] += words
-        data["path_level"] = np.rint(values * (RAMP_STEPS - 1)).astype(int).tolist()
+        data["path_level"] = levels.tolist()
         data["path_width"] = np.where(np.array(data["path_kind"]) == "passed", PASSED, widths).tolist()
         data["legend"] = [item | ({"text": words} if item["sort"] == "ramp" else {}) for item in data["legend"]]
     if bare:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from routeviz.errors import InputError
-from routeviz.space.drawing import RAMP_STEPS, THICK, THIN, LegendEntry, Stroke, annotated, cell_words, geometry
+from routeviz.space.drawing import RAMP_STEPS, LegendEntry, Stroke, annotated, cell_words, geometry, stroke
 from routeviz.space.space import RoutingSpace
 from routeviz.space.states import open_paths
 
@@ -97,7 +97,7 @@ def difference_data(
     return data | {
         "activation": np.round(values.max(axis=0).astype(float), 4).tolist(),
         "path_kind": np.array(["", *SIDES[1:]])[side_of].tolist(),
-        "path_width": np.round(THIN + (THICK - THIN) * np.where(side_of == 3, mean, gap), 2).tolist(),
+        "path_width": stroke(np.where(side_of == 3, mean, gap))[0].tolist(),
         "path_level": [RAMP_STEPS // 2] * space.n_paths,
         "cell_kind": np.array(SIDES)[cell_side].tolist(),
         "path_text": annotated(path_text, path_notes),

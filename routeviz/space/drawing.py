@@ -133,13 +133,14 @@ def lattice_data(
         (state,), (kind,) = cell_states(space, gates)
         (carried,), (is_open,) = sent(space, gates), open_paths(space, gates)
         values = gates[0].astype(float)
+        widths, levels = stroke(values)
         passed = (state[space.source] == STATES.index("closed")) & space.passes
         blind = is_open & (carried != INPUTS.index("image"))
         data |= {
             "activation": np.round(values, 4).tolist(),
             "path_kind": np.select([blind, is_open, passed], ["blind", "open", "passed"], "").tolist(),
-            "path_width": np.where(is_open, np.round(THIN + (THICK - THIN) * values, 2), PASSED).tolist(),
-            "path_level": np.rint(values * (RAMP_STEPS - 1)).astype(int).tolist(),
+            "path_width": np.where(is_open, widths, PASSED).tolist(),
+            "path_level": levels.tolist(),
             "cell_kind": [f"{STATES[s]} {INPUTS[k]}" for s, k in zip(state, kind, strict=True)],
         }
         verdicts = np.select(
@@ -153,6 +154,11 @@ def lattice_data(
         ]
         cell_text = [f"{cell}\n{STATES[s]}; {INPUT_WORDS[k]}" for cell, s, k in zip(cells, state, kind, strict=True)]
     return data | {"path_text": annotated(path_text, path_notes), "cell_text": annotated(cell_text, cell_notes)}
+
+
+def stroke(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Width in pixels and step of the colour ramp of paths, by values from 0 to 1, ``(path,)``."""
+    return np.round(THIN + (THICK - THIN) * values, 2), np.rint(values * (RAMP_STEPS - 1)).astype(int)
 
 
 def cell_words(space: RoutingSpace) -> list[str]:
