@@ -48,8 +48,7 @@ def numbers(result: Rerun, convention: str) -> None:
             st.metric(
                 words,
                 percent(pair[1]),
-                None if np.isnan(gain) else f"{100 * gain:+.1f} points",
-                delta_color="off" if gain == 0 else "normal",
+                None if np.isnan(gain) or gain == 0 else f"{100 * gain:+.1f} points",
                 help=WORDS[words],
             )
             st.caption(f"original {percent(pair[0])}")
@@ -57,13 +56,13 @@ def numbers(result: Rerun, convention: str) -> None:
         st.metric(
             f"MACs ({convention})",
             short(after),
-            f"{100 * (after - before) / before:+.2f}%",
-            delta_color="off" if after == before else "inverse",
+            None if after == before else f"{100 * (after - before) / before:+.2f}%",
+            delta_color="inverse",
             help=f"{WORDS['MACs']} A cell that is forced on all its paths computes no gate.",
         )
         st.caption(f"original {short(before)}")
     with places[4].container(gap=None):
-        st.metric("open paths", opens[1], opens[1] - opens[0], delta_color="off", help=WORDS["path"])
+        st.metric("open paths", opens[1], opens[1] - opens[0] or None, delta_color="off", help=WORDS["path"])
         st.caption(f"original {opens[0]}, of {result.net.space.n_paths}")
 
 

@@ -45,6 +45,7 @@ def test_nothing_forced_changes_nothing(what_if, log):
     assert metric(app, "changed pixels").value == "0.0%"
     assert metric(app, "open paths").value == str(log.route(0).open.sum())
     assert metric(app, "mIoU").value == f"{100 * log.images['miou'][0]:.1f}%"
+    assert all(not item.delta for item in app.metric)
 
 
 def test_a_link_forces_what_it_names_and_the_numbers_are_those_of_a_rerun(what_if, net, log):
@@ -120,7 +121,7 @@ def test_a_click_opens_shuts_sets_or_releases(net, monkeypatch):
 
 def test_closing_cells_is_told_in_words(what_if):
     app = what_if(forced="L0 s0=0")
-    assert any("L0 s0" in item.value for item in app.warning)
+    assert any("L0 s0" in item.value for item in app.info)
 
 
 def test_the_command_sends_the_dataset_along_the_file(what_if):

@@ -116,7 +116,7 @@ def forced_view(collection, original: Original, image, label, name: str, rerun, 
     lattice(result, name)
     type_in(forced=bool(forced.changes))
     if result.remarks:
-        st.warning("  \n".join(map(plain, result.remarks)), icon=":material/info:")
+        st.info("  \n".join(map(plain, result.remarks)), icon=":material/info:")
     effects.show(collection, result, image, label, convention)
 
 
