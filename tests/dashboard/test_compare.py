@@ -84,6 +84,9 @@ def test_an_image_against_the_mean_lists_the_ten_paths_that_differ_most(compare,
     assert len(table) == 10
     assert sorted(table["path"]) == sorted(np.array(log.space.path_names)[np.argsort(-gap, kind="stable")[:10]])
     assert table["difference"].abs().is_monotonic_decreasing
+    # Of an image a path is open or shut, of several it is open in a share.
+    assert table["open_left"].tolist() == ["open" if value > 1e-4 else "shut" for value in table["left"]]
+    assert table["open_right"].max() > 1
 
 
 def test_groups_are_the_images_that_meet_conditions(compare, log):

@@ -25,7 +25,7 @@ from routeviz.plots import plot_route_differences
 from routeviz.space import architectures
 
 IMAGE, GROUP, ALL, STATIC = KINDS = ("an image", "a group", "all images", "an architecture")
-SAME = "what the sidebar says"
+SAME = "as in the sidebar"
 LONGEST, LARGEST = 14, 1.15
 METRICS = ("jaccard", "hamming")
 LATTICES = {"left": "compare_left", "right": "compare_right", "difference": "compare_difference"}
@@ -62,7 +62,7 @@ def choose_side(side: str, main: Collection, convention: str) -> tuple[Collectio
     key = partial(state.of_side, side)
     what, where = st.columns(2)
     with what:
-        kind = st.selectbox(f"{side.capitalize()}: what", KINDS, default, key=key("what"), bind=state.BOUND)
+        kind = st.selectbox(f"{side.capitalize()} side", KINDS, default, key=key("what"), bind=state.BOUND)
     try:
         with where:
             collection = choose_source(side, main)
@@ -92,17 +92,17 @@ def choose_side(side: str, main: Collection, convention: str) -> tuple[Collectio
 
 
 def choose_source(side: str, main: Collection) -> Collection:
-    """Offer the logs and checkpoints; the default is what the sidebar says."""
+    """Offer the logs and checkpoints; the default is what the sidebar names."""
     settings = Settings.from_environment()
     shelf = caches.items(json.dumps(settings.to_environment()))
     offered: dict[str, Item | None] = {SAME: None}
     offered |= {f"{item.name} ({item.kind})": item for item in shelf if item.kind != "run"}
     name = st.selectbox(
-        "From",
+        "Log or checkpoint",
         list(offered),
         key=state.of_side(side, "from"),
         bind=state.BOUND,
-        help=f"{WORDS['route log']} A checkpoint runs the images of what the sidebar says, now.",
+        help=f"{WORDS['route log']} A checkpoint runs the images that the sidebar names, now.",
     )
     item = offered[name]
     if item is None:
@@ -272,18 +272,20 @@ def show_differing(left: Side, right: Side) -> None:
     if not len(table):
         st.caption("All activations are equal.")
         return
-    table = table.assign(open_left=100 * table["open_left"], open_right=100 * table["open_right"])
-    number, share = (
-        partial(st.column_config.NumberColumn, format="%.4f"),
-        partial(st.column_config.NumberColumn, format="%.0f%%"),
-    )
+    number = partial(st.column_config.NumberColumn, format="%.4f")
     config = {
         "left": number("activation, left"),
         "right": number("activation, right"),
-        "difference": st.column_config.NumberColumn("right − left", format="%+.4f"),
-        "open_left": share("images open, left"),
-        "open_right": share("images open, right"),
+        "difference": number("right − left", format="%+.4f"),
     }
+    for where, side in zip(state.SIDES, (left, right), strict=True):
+        column = f"open_{where}"
+        if side.n_images > 1:
+            table[column] *= 100
+            config[column] = number(f"images open, {where}", format="%.0f%%")
+        else:
+            table[column] = np.where(table[column] >= sides.HALF, "open", "shut")
+            config[column] = f"path, {where}"
     st.dataframe(table, hide_index=True, column_config=config, height="content")
 
 
