@@ -142,7 +142,7 @@ def plot_route_differences(
                 data, np.flatnonzero(here & ~everywhere), colour=DIFFERENCE, width=5, name="open here, not in all"
             ),
             _strokes(
-                data, np.flatnonzero(somewhere & ~here), colour=DIFFERENCE, width=2, dash="dot", name="open elsewhere"
+                data, np.flatnonzero(somewhere & ~here), colour=DIFFERENCE, width=4, dash="dot", name="open elsewhere"
             ),
         ]
         panels.append(_panel(data, [*marks, *_cells(data)], f"{plain(name, 24)}: {int(here.sum())} paths open"))

@@ -14,6 +14,8 @@ from routeviz.space.states import open_paths
 
 HALF = 0.5
 SIDES = ("neither", "left", "right", "both")
+LEAST = 2.5
+"""Least width in pixels of a path that only one side opens: what is looked for must not be the weakest line."""
 
 STROKES = {
     "left": Stroke("9 4", colour="differs"),
@@ -43,7 +45,8 @@ def difference_data(
     """Describe the drawing of how two routes, or two sets of routes, differ.
 
     What only one side opens is red, dashed where it is the left one and dotted where it is the right one; the width of
-    a path is how far the two activations are apart. What both open is grey, as wide as their mean activation.
+    a path is how far the two activations are apart, at least 2.5 pixels. What both open is grey, as wide as their mean
+    activation.
 
     Parameters
     ----------
@@ -81,6 +84,7 @@ def difference_data(
         np.logical_or.at(live[side], space.source, is_open[side])
     gap, mean = np.abs(values[0] - values[1]).astype(float), values.mean(axis=0).astype(float)
     side_of = is_open[0] + 2 * is_open[1]
+    widths = np.where(side_of == SIDES.index("both"), stroke(mean)[0], np.maximum(stroke(gap)[0], LEAST))
     data = geometry(space, _legend(names), mode="difference", strokes=STROKES, marks=MARKS)
     path_text = [
         f"{path['name']}\n{_side(names[0], *one)}\n{_side(names[1], *other)}\n{_verdict(side, names)}"
@@ -97,7 +101,7 @@ def difference_data(
     return data | {
         "activation": np.round(values.max(axis=0).astype(float), 4).tolist(),
         "path_kind": np.array(["", *SIDES[1:]])[side_of].tolist(),
-        "path_width": stroke(np.where(side_of == 3, mean, gap))[0].tolist(),
+        "path_width": widths.tolist(),
         "path_level": [RAMP_STEPS // 2] * space.n_paths,
         "cell_kind": np.array(SIDES)[cell_side].tolist(),
         "path_text": annotated(path_text, path_notes),

@@ -63,6 +63,14 @@ def test_width_is_how_far_activations_are_apart_and_their_mean_where_both_open(s
     assert widths["L0 s0 keep"] == pytest.approx(1.5 + 4.5 * 0.6)
 
 
+def test_a_path_that_one_side_opens_a_little_is_no_weaker_line_than_2_5_pixels(space, pair):
+    left, right = np.ones((2, space.n_paths))
+    path = space.path_names.index("L0 s0 down")
+    left[path], right[path] = 0.05, 0
+    assert difference_data(space, left, right)["path_width"][path] == 2.5
+    assert difference_data(space, right, left)["path_width"][path] == 2.5
+
+
 def test_a_set_of_images_opens_what_half_of_them_open(space, pair):
     shares = np.zeros((2, space.n_paths))
     shares[:, space.path_names.index("L0 s0 keep")] = 0.5, 0.49
