@@ -233,7 +233,7 @@ def grid(
         Names of the cells that are marked.
     """
     data = {
-        "values": [[None if np.isnan(value) else round(float(value), 4) for value in row] for row in values],
+        "values": [[None if np.isnan(value) else float(f"{value:.4g}") for value in row] for row in values],
         "rows": [{"group": group, "text": text} for group, text in rows],
         "columns": list(columns),
         "every": max(1, -(-len(columns) // 18)),

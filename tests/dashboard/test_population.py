@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import routeviz as rv
-from routeviz.dashboard import state
+from routeviz.dashboard import charts, state
 from routeviz.dashboard.population import Population
 from routeviz.plots.likeness import route_clusters
 from routeviz.plots.usage import activation_shares
@@ -133,3 +133,21 @@ def test_an_empty_log_and_a_checkpoint_say_what_to_do(open_population, shelf_fol
     app = open_population(tmp_path / "weights")
     assert "route log" in app.header[0].value
     assert "routeviz trace" in app.code[0].value
+
+
+def test_a_path_that_is_rarely_open_is_not_shaded_as_one_that_never_is(monkeypatch):
+    seen = {}
+    monkeypatch.setattr(charts, "_grid", lambda *, data, **_: seen.update(data))
+    words = np.full((1, 3), "")
+    charts.grid(
+        np.array([[0, 2e-5, np.nan]]),
+        rows=[("", "")],
+        columns=["0", "1", "2"],
+        texts=words,
+        names=words,
+        label="",
+        title="",
+        key="",
+        on_choose=print,
+    )
+    assert seen["values"] == [[0, 2e-5, None]]
