@@ -14,7 +14,7 @@ from routeviz.dashboard.collection import Collection, dataset_names, of_checkpoi
 from routeviz.dashboard.filtering import filter_controls, filter_line, filtered
 from routeviz.dashboard.order import DOWN, UP, listed, sort_choices, step, window
 from routeviz.dashboard.settings import Settings
-from routeviz.dashboard.shelf import Item
+from routeviz.dashboard.shelf import Item, with_routes
 from routeviz.dashboard.words import WORDS, plain, short
 from routeviz.errors import DatasetError, LogError, RoutevizError
 from routeviz.space import extent
@@ -33,7 +33,7 @@ def choose_collection() -> tuple[Collection | None, str]:
     """Offer all logs and checkpoints in the sidebar; None where there is nothing, after saying what to do."""
     settings = Settings.from_environment()
     shelf = caches.items(json.dumps(settings.to_environment()))
-    offered = {f"{item.name} ({item.kind})": item for item in shelf if item.kind != "run"}
+    offered = with_routes(shelf)
     if not offered:
         nothing_found(settings)
         return None, CONVENTIONS[0]

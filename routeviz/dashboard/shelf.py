@@ -64,6 +64,11 @@ def find(folders: Iterable[Path]) -> list[Item]:
     return sorted(items, key=lambda item: (KINDS.index(item.kind), item.name))
 
 
+def with_routes(items: Iterable[Item]) -> dict[str, Item]:
+    """What routes can be seen of, logs and checkpoints, by the words of a list."""
+    return {f"{item.name} ({item.kind})": item for item in items if item.kind in ("log", "checkpoint")}
+
+
 def _search(top: Path) -> Iterator[tuple[str, Path]]:
     if top.is_file():
         if _is_checkpoint(top.name):

@@ -23,6 +23,13 @@ def with_front(shelf_folder, tmp_path_factory):
     return shelf_folder / "checkpoints", folder, rv.load_front(folder)
 
 
+def test_a_front_is_not_offered_where_routes_are_looked_at(open_app, with_front):
+    app = open_app(*with_front[:2])
+    assert [name.rpartition(" ")[2] for name in app.selectbox(key=state.SOURCE).options] == ["(checkpoint)"]
+    app.switch_page(str(links.file_of("compare"))).run()
+    assert not any("(front)" in name for item in app.selectbox for name in item.options)
+
+
 @pytest.fixture
 def open_fronts(open_app):
     def run(*folders, **address):

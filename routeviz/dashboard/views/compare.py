@@ -17,7 +17,7 @@ from routeviz.dashboard.components import Figure
 from routeviz.dashboard.filters import Evidence
 from routeviz.dashboard.order import window
 from routeviz.dashboard.settings import Settings
-from routeviz.dashboard.shelf import Item
+from routeviz.dashboard.shelf import Item, with_routes
 from routeviz.dashboard.sides import Side
 from routeviz.dashboard.words import WORDS, percent, plain, short
 from routeviz.errors import DatasetError, InputError, RoutevizError
@@ -95,8 +95,7 @@ def choose_source(side: str, main: Collection) -> Collection:
     """Offer the logs and checkpoints; the default is what the sidebar names."""
     settings = Settings.from_environment()
     shelf = caches.items(json.dumps(settings.to_environment()))
-    offered: dict[str, Item | None] = {SAME: None}
-    offered |= {f"{item.name} ({item.kind})": item for item in shelf if item.kind != "run"}
+    offered: dict[str, Item | None] = {SAME: None, **with_routes(shelf)}
     name = st.selectbox(
         "Log or checkpoint",
         list(offered),
