@@ -13,7 +13,7 @@ LOG_FILE = "log.json"
 RUN_FILES = ("config.json", "metrics.jsonl")
 FRONT_FILE = "front.json"
 CHECKPOINT_SUFFIXES = (".safetensors", ".pth", ".pt")
-RESUME_FILE = "state.pt"
+RESUME_FILES = ("state.pt", "state-branch.pt")
 DEPTH = 6
 
 KINDS = ("log", "checkpoint", "run", "front")
@@ -91,7 +91,7 @@ def _search(top: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _is_checkpoint(name: str) -> bool:
-    return name.endswith(CHECKPOINT_SUFFIXES) and name != RESUME_FILE
+    return name.endswith(CHECKPOINT_SUFFIXES) and name not in RESUME_FILES
 
 
 def _is_whole(path: Path) -> bool:

@@ -7,12 +7,13 @@ from routeviz.dashboard.shelf import DEPTH, find
 
 @pytest.fixture
 def tree(tmp_path):
-    """runs/a with a checkpoint and a resume state, a whole log, an unfinished one, and things to pass over."""
+    """runs/a with checkpoints and states to go on from, a whole log, an unfinished one, and things to pass over."""
     top = tmp_path / "runs"
     files = {
         "a/config.json": "{}",
         "a/metrics.jsonl": "",
         "a/state.pt": "",
+        "a/state-branch.pt": "",
         "a/checkpoints/step-000500.safetensors": "",
         "a/checkpoints/old.pth": "",
         "logs/whole/log.json": json.dumps({"shards": []}),
