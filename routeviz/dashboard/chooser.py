@@ -13,6 +13,7 @@ from routeviz.dashboard import caches, components, state
 from routeviz.dashboard.collection import Collection, dataset_names, of_checkpoint, of_log
 from routeviz.dashboard.filtering import filter_controls, filter_line, filtered
 from routeviz.dashboard.order import DOWN, UP, listed, sort_choices, step, window
+from routeviz.dashboard.runs import trained_on
 from routeviz.dashboard.settings import Settings
 from routeviz.dashboard.shelf import Item, with_routes
 from routeviz.dashboard.words import WORDS, plain, short
@@ -69,6 +70,37 @@ def first_choice(offered: Sequence[Item], settings: Settings) -> int:
             if (caches.log(offered[place]).source.get("dataset") or {}).get("name") in shown:
                 return place
     return 0
+
+
+def current_run(settings: Settings, shelf: Sequence[Item]) -> Item | None:
+    """The training run that was chosen, or else is to be shown first; None where there is none.
+
+    That one holds the checkpoint that is looked at elsewhere, itself or by its log; else its dataset is at hand.
+    """
+    found = [item for item in shelf if item.kind == "run"]
+    if chosen := [run for run in found if run.name == state.value(state.RUN)]:
+        return chosen[0]
+    looked_at = _checkpoint_looked_at(settings, shelf)
+    if looked_at is not None and (holding := [run for run in found if looked_at.path.is_relative_to(run.path)]):
+        return holding[-1]
+    at_hand = dataset_names(settings)
+    return next((run for run in found if trained_on(run.path) in at_hand), found[0] if found else None)
+
+
+def _checkpoint_looked_at(settings: Settings, shelf: Sequence[Item]) -> Item | None:
+    offered = with_routes(shelf)
+    if not offered:
+        return None
+    items = list(offered.values())
+    item = offered.get(state.value(state.SOURCE)) or items[first_choice(items, settings)]
+    if item.kind == "checkpoint":
+        return item
+    try:
+        made_by = caches.log(item).source.get("checkpoint") or {}
+    except LogError:
+        return None
+    named_so = [other for other in items if other.kind == "checkpoint" and other.path.name == made_by.get("file")]
+    return caches.checkpoint_like(made_by.get("sha256"), made_by.get("file"), named_so)
 
 
 def _open(item: Item, shelf: list[Item], settings: Settings) -> Collection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,14 @@ def read(folder: Path) -> Run:
     found = checkpoint_paths(folder)
     checkpoints = {step: Item("checkpoint", path, path.name) for step, path in found.items()}
     return Run(config, steps, evaluations, checkpoints)
+
+
+def trained_on(folder: Path) -> str:
+    """Name of a run's dataset; empty where its settings cannot be read."""
+    try:
+        return str(json.loads((folder / RUN_FILES[0]).read_bytes())["training"]["dataset"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:

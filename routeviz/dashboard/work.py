@@ -12,7 +12,7 @@ from pathlib import Path
 import streamlit as st
 
 from routeviz.dashboard import state, uploads
-from routeviz.dashboard.chooser import GATES, OWN_SUFFIX, SPLITS
+from routeviz.dashboard.chooser import GATES, OWN_SUFFIX, SPLITS, current_run
 from routeviz.dashboard.collection import PROCEDURAL, dataset_names
 from routeviz.dashboard.joblist import SWEEP, TRACE, TRAIN
 from routeviz.dashboard.settings import Settings
@@ -36,7 +36,7 @@ def show_trace(settings: Settings, shelf: list[Item]) -> None:
     """Choose a checkpoint and images, and start the job that records their routes."""
     left, right = st.columns(2, gap="large")
     with left:
-        checkpoint, handed_in, gate, size = choose_network(shelf, "job")
+        checkpoint, handed_in, gate, size = choose_network(settings, shelf, "job")
     with right:
         data, files, words = choose_images(settings)
     name = next((file.name for file in (checkpoint, handed_in) if file is not None), None)
@@ -52,9 +52,11 @@ def show_trace(settings: Settings, shelf: list[Item]) -> None:
             start(folder, command, title=f"{name} on {words}", kind=TRACE, result=folder / "log")
 
 
-def choose_network(shelf: list[Item], key: str) -> tuple[Path | None, uploads.Upload | None, dict[str, object], str]:
+def choose_network(
+    settings: Settings, shelf: list[Item], key: str
+) -> tuple[Path | None, uploads.Upload | None, dict[str, object], str]:
     """What `choose_checkpoint` gives, and the size that images are to be brought to."""
-    checkpoint, handed_in, gate = choose_checkpoint(shelf)
+    checkpoint, handed_in, gate = choose_checkpoint(settings, shelf)
     size = st.text_input(
         "Bring images to a size",
         value=_trained_size(checkpoint),
@@ -71,9 +73,15 @@ def choose_labelled(settings: Settings, key: str) -> str:
     return st.selectbox("Dataset", names, index=len(names) - 1, key=f"{key}_dataset")
 
 
-def choose_checkpoint(shelf: list[Item]) -> tuple[Path | None, uploads.Upload | None, dict[str, object]]:
+def choose_checkpoint(
+    settings: Settings, shelf: list[Item]
+) -> tuple[Path | None, uploads.Upload | None, dict[str, object]]:
     """A checkpoint of the shelf or one that is handed in, and the options that say which gate it has."""
     found = {item.name: item.path for item in shelf if item.kind == "checkpoint"}
+    run = current_run(settings, shelf)
+    own = [name for name, path in found.items() if run is not None and path.is_relative_to(run.path)]
+    if own:
+        state.begin_with(state.CHECKPOINT, own[-1])
     name = st.selectbox(
         "Checkpoint", [*found, UPLOAD], key=state.CHECKPOINT, bind=state.BOUND, help=WORDS["checkpoint"]
     )
@@ -184,7 +192,7 @@ def show_front(settings: Settings, shelf: list[Item]) -> None:
     """Choose a checkpoint and labelled images, and start the job that traces their budget front."""
     left, right = st.columns(2, gap="large")
     with left:
-        checkpoint, handed_in, gate, size = choose_network(shelf, "front")
+        checkpoint, handed_in, gate, size = choose_network(settings, shelf, "front")
     with right:
         name = choose_labelled(settings, "front")
         split = st.selectbox("Split", SPLITS, key="front_split", index=SPLITS.index("val"))

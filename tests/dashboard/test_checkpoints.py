@@ -185,6 +185,33 @@ def test_the_checkpoint_of_the_step_is_offered_to_be_run_on_other_images(open_vi
     assert app.selectbox(key=state.CHECKPOINT).value.endswith("step-000004.safetensors")
 
 
+def test_the_run_shown_first_is_that_of_the_log_or_one_whose_pictures_are_at_hand(open_view, run_folder, tmp_path):
+    config = json.loads((run_folder / "config.json").read_text())
+    config["training"]["dataset"] = "camvid"
+    for name in ("a", "b"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        shutil.copy(run_folder / "metrics.jsonl", tmp_path / "runs" / name)
+        (tmp_path / "runs" / name / "config.json").write_text(json.dumps(config))
+    app = open_view(tmp_path / "runs", run_folder)
+    assert app.selectbox(key=state.RUN).options == ["runs/a", "runs/b", "tiny"]
+    assert app.selectbox(key=state.RUN).value == "tiny"
+
+    folder = tmp_path / "runs" / "b" / "checkpoints"
+    folder.mkdir()
+    net = rv.load_checkpoint(run_folder / "checkpoints" / "step-000002.safetensors")
+    for step in (8, 16):
+        net.decoder.apply(lambda part: part.bias.data.add_(1) if getattr(part, "bias", None) is not None else None)
+        rv.save_checkpoint(net, folder / f"step-{step:06d}.safetensors", step=step)
+    net = rv.load_checkpoint(folder / "step-000008.safetensors")
+    rv.trace(net, rv.open_dataset("scenes", **SCENES), out=tmp_path / "log", workers=0)
+    app = open_view(tmp_path, run_folder)
+    assert app.selectbox(key=state.RUN).value.endswith("runs/b")
+    app.segmented_control(key=state.PART).set_value(USE).run()
+    assert app.selectbox(key=state.CHECKPOINT).value.endswith("runs/b/checkpoints/step-000016.safetensors")
+    app = open_view(tmp_path, run_folder, part=USE, run="tiny")
+    assert app.selectbox(key=state.CHECKPOINT).value == "tiny/checkpoints/step-000006.safetensors"
+
+
 def test_routes_along_a_run_are_those_of_its_checkpoints(run_folder):
     run = runs.read(run_folder)
     image = rv.open_dataset("scenes", **SCENES)[0].image

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from routeviz.dashboard import caches, curves, exports, fronts, joblist, running, runs, state, work
-from routeviz.dashboard.chooser import CONVENTIONS
+from routeviz.dashboard.chooser import CONVENTIONS, current_run
 from routeviz.dashboard.collection import dataset_names
 from routeviz.dashboard.joblist import FRONTS, RUNS
 from routeviz.dashboard.player import player
@@ -29,6 +29,7 @@ def show_runs(settings: Settings, shelf: list[Item]) -> None:
     if not found:
         st.info("There is no training run in the folders given. Start one under Train.", icon=":material/show_chart:")
         return
+    state.begin_with(state.RUN, current_run(settings, shelf).name)
     with st.sidebar:
         name = st.selectbox("Training run", list(found), key=state.RUN, bind=state.BOUND, help=WORDS["training run"])
         convention = st.selectbox(
@@ -97,8 +98,7 @@ def choose_step(run: runs.Run) -> int:
         return marks[0]
     if st.session_state.get(state.STEP, marks[0]) not in marks:
         st.session_state.pop(state.STEP)
-    if state.STEP not in st.session_state and state.STEP not in st.query_params:
-        st.session_state[state.STEP] = marks[-1]
+    state.begin_with(state.STEP, marks[-1])
     return st.select_slider("Step", marks, key=state.STEP, bind=state.BOUND, help=WORDS["step"])
 
 
@@ -121,8 +121,8 @@ def numbers(run: runs.Run, step: int, convention: str) -> None:
         low, high = scored.get(f"{convention}_min", np.nan), scored.get(f"{convention}_max", np.nan)
         st.caption(f"average; {short(low)} to {short(high)}")
     with next(places).container(gap=None):
-        st.metric("expected MACs (released)", short(scored.get("expected_macs", np.nan)), help=WORDS["expected MACs"])
-        st.caption("average, gates as weights")
+        st.metric("expected MACs", short(scored.get("expected_macs", np.nan)), help=WORDS["expected MACs"])
+        st.caption("released; average, gates as weights")
     share, budget = trained.get("expected_share"), run.config.budget
     with next(places).container(gap=None):
         known = share is not None and not pd.isna(share)
