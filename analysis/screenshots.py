@@ -45,7 +45,7 @@ SHOTS = {
     "compare": Shot(f"/compare?{SCENES}", 1500),
     "checkpoints": Shot(f"/checkpoints?{SCENES}", 1500),
     "architectures": Shot(f"/architectures?{SCENES}", 1300),
-    "what-if": Shot(f"/what-if?{SCENES}&image=val-00001", 1300),
+    "what-if": Shot(f"/what-if?{SCENES}&image=val-00001&forced=L5+s1+down%3D0%3B+L9+s1%3D0", 1300),
     "figures": Shot(f"/figures?{SCENES}", 1300),
 }
 
