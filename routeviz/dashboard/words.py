@@ -82,7 +82,7 @@ def short(number: float) -> str:
         return UNKNOWN
     for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if abs(number) >= 0.9995 * size:
-            return f"{number / size:.3g} {unit}"
+            return f"{number / size:#.3g}".rstrip(".") + f" {unit}"
     return f"{number:.3g}"
 
 

@@ -7,7 +7,15 @@ from routeviz.dashboard.words import percent, plain, short
 
 @pytest.mark.parametrize(
     ("number", "text"),
-    [(0, "0"), (999, "999"), (1000, "1 k"), (999_600, "1 M"), (1.234e9, "1.23 G"), (5.4e8, "540 M"), (2e12, "2 T")],
+    [
+        (0, "0"),
+        (999, "999"),
+        (1000, "1.00 k"),
+        (999_600, "1.00 M"),
+        (1.234e9, "1.23 G"),
+        (5.4e8, "540 M"),
+        (2e12, "2.00 T"),
+    ],
 )
 def test_numbers_have_three_digits_and_a_unit(number, text):
     assert short(number) == text
