@@ -7,6 +7,7 @@ expect = pytest.importorskip("playwright.sync_api").expect
 
 IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
 LATTICE = ".rv .scroll svg"
+TITLES = {"Compare": "Difference of", "What if": "Forced route of"}
 
 
 def open_view(page, name, **query):
@@ -16,6 +17,8 @@ def open_view(page, name, **query):
     page.wait_for_selector(IDLE)
     page.get_by_test_id("stTopNavLink").filter(has_text=name).click()
     page.wait_for_url(re.compile(name.lower().replace(" ", "-")))
+    # The address changes before the page does: until then a click reaches the lattice of the view that is left.
+    page.wait_for_selector(f'{LATTICE}[aria-label^="{TITLES[name]}"]')
     page.wait_for_selector(IDLE)
 
 
