@@ -155,13 +155,24 @@ def _runs(n: int, sequence: bool) -> np.ndarray:
 def _interval(
     fact: np.ndarray, value: np.ndarray, runs: np.ndarray, resamples: int, confidence: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    columns = np.concatenate([fact, value])
+    columns, n = np.concatenate([fact, value]), runs.max() + 1
+    groups = [_equals(column) for column in columns]
 
     def correlations(drawn: np.ndarray, axis: int) -> np.ndarray:
         """Correlations ``(fact, value, ...)`` of the images in the runs drawn ``(..., run)``."""
-        images = runs[drawn].reshape(*drawn.shape[:-1], -1)
-        units = unit_ranks(columns[:, images])
-        return np.einsum("f...i,v...i->fv...", units[: len(fact)], units[len(fact) :], optimize=True)
+        images = runs[drawn].reshape(-1, drawn.shape[-1] * runs.shape[1])
+        batch = len(images)
+        cells = (images + n * np.arange(batch)[:, None]).ravel()
+        times = np.bincount(cells, minlength=batch * n).reshape(batch, n)  # how often an image is drawn
+        units = np.empty((len(columns), batch, n))
+        for unit, (order, starts, group) in zip(units, groups, strict=True):
+            # Nothing is sorted anew: an image drawn twice has the rank of its equals, of whom there is one more.
+            sizes = np.add.reduceat(times[:, order], starts, axis=1)
+            centred = np.cumsum(sizes, axis=1) - (sizes + images.shape[1]) / 2
+            np.multiply(centred[:, group], np.sqrt(times), out=unit)
+        units = units / np.maximum(np.linalg.norm(units, axis=-1, keepdims=True), 1e-12)
+        r = np.einsum("fbi,vbi->fvb", units[: len(fact)], units[len(fact) :], optimize=True)
+        return r.reshape(len(fact), len(value), *drawn.shape[:-1])
 
     found = bootstrap(
         (np.arange(len(runs)),),
@@ -174,6 +185,13 @@ def _interval(
         rng=rng,
     ).confidence_interval
     return found.low, found.high
+
+
+def _equals(column: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Images by their values: their order, where in it each new value begins, and the number of each image's value."""
+    order = np.argsort(column, kind="stable")
+    _, group, sizes = np.unique(column, return_inverse=True, return_counts=True)
+    return order, np.cumsum(sizes) - sizes, group
 
 
 def _change(fact: np.ndarray, value: np.ndarray) -> np.ndarray:
