@@ -23,17 +23,6 @@ if TYPE_CHECKING:
 
 SHOWN = 12
 
-WORDS = (
-    ("alive", "paths open for any image; born, died: against the checkpoint before"),
-    ("changed", "share of paths that an image opens at one of two successive checkpoints only, mean over images"),
-    ("open", "share of paths that are open, mean over images"),
-    ("decided", "paths open for some images and shut for others"),
-    ("entropy", "over images of whether a path is open, in bits, mean over paths; 0: static"),
-    ("MACs", "of the images' routes, mean, convention released, stem, gates and decoder included"),
-    ("expected", "the same weighted by activations, without stem, gates and decoder: what the budget steers"),
-    ("of first", "as a share of the first checkpoint's"),
-)
-
 
 @click.command(
     epilog=example(
@@ -76,7 +65,7 @@ def command(
     from routeviz.errors import InputError
     from routeviz.network import load_checkpoint
     from routeviz.progress import Bar
-    from routeviz.stats import collapses, drift, path_courses, path_events
+    from routeviz.stats import DRIFT_WORDS, collapses, drift, path_courses, path_events
     from routeviz.tracing import trace
     from routeviz.training import checkpoint_paths, read_config
 
@@ -114,7 +103,7 @@ def command(
         click.echo(json.dumps(data, indent=2))
         return
     click.echo(f"{run}: {len(logs)} checkpoints on the same {len(logs[min(logs)])} images\n")
-    click.echo(f"{_steps(table)}\n\n{columns(WORDS, '<<', wrap_last=True)}\n")
+    click.echo(f"{_steps(table)}\n\n{columns(list(DRIFT_WORDS.items()), '<<', wrap_last=True)}\n")
     click.echo(f"{_entropies(entropies)}\n\n{_events(events)}\n\n{_warnings(warnings, max(logs))}")
     click.echo(f"\nThe route logs are in {out}" + (f"\nwrote {csv}" if csv else ""))
 

@@ -32,16 +32,6 @@ if TYPE_CHECKING:
 
 SHOWN_PATHS = 10
 
-ALIKE = 0.3
-
-HOW = (
-    ("mean scale", "of the cells that open paths lead to, weighted by activation; 0 is the finest"),
-    ("r", "Spearman's rank correlation over images, with its bootstrap interval (95 %, percentiles)"),
-    ("change", "mean over the third of the images with the largest fact, less that over the third with the smallest"),
-    ("p", "chance of an r as far from 0 when images are shuffled"),
-    ("corrected", "chance of one as far from 0 anywhere in the table (max-statistic over all rows)"),
-)
-
 csv_option = click.option("--csv", type=click.Path(dir_okay=False, path_type=Path), help="Also write every row here.")
 
 
@@ -92,6 +82,8 @@ def log(
 
     from routeviz.routelog import load_log
     from routeviz.stats import (
+        ALIKE,
+        CORRELATION_WORDS,
         FEATURES,
         correlation_verdict,
         neighbour_likeness,
@@ -134,7 +126,7 @@ def log(
     strongest = paths.sort_values("r", key=abs, ascending=False, kind="stable").drop_duplicates("value")
     if len(strongest):
         click.echo(f"{_correlations(strongest[:SHOWN_PATHS], 'path, with the fact it goes with most')}\n")
-    click.echo(f"{columns(HOW, '<<', wrap_last=True)}\n")
+    click.echo(f"{columns(list(CORRELATION_WORDS.items()), '<<', wrap_last=True)}\n")
     click.echo(_predicted(by, predictions))
     if csv:
         click.echo(f"\nwrote {csv}: {len(whole) + len(paths)} correlations")
@@ -174,7 +166,7 @@ def image(
     import numpy as np
 
     from routeviz.network import load_checkpoint
-    from routeviz.stats import rescaled_paths, rescaled_routes, rescaled_verdict
+    from routeviz.stats import RESCALED_WORDS, rescaled_paths, rescaled_routes, rescaled_verdict
     from routeviz.tracing import trace_rescaled
 
     if not 0 < factors[0] < factors[1]:
@@ -210,7 +202,7 @@ def image(
         return
     head = f"{sample.id} at {len(sizes)} sizes through {checkpoint.name}. {rescaled_verdict(sizes, paths)}"
     click.echo(f"{_wrapped(head)}\n")
-    click.echo(_sizes(sizes))
+    click.echo(f"{_sizes(sizes)}\n\n{columns(list(RESCALED_WORDS.items()), '<<', wrap_last=True)}")
     moving = paths[paths.range > 0].sort_values("range", ascending=False, kind="stable")[:SHOWN_PATHS]
     if len(moving):
         click.echo(f"\n{_moving(moving)}")
@@ -271,12 +263,7 @@ def _sizes(table: pd.DataFrame) -> str:
                 quantity(row["MACs (conv)"]),
             )
         )
-    notes = (
-        ("padding", "share of what the network sees that only fills it up to a multiple of its coarsest stride"),
-        ("opened, shut", "paths, against the next smaller size"),
-        ("distance", "weighted Jaccard distance from the route at the factor nearest to 1"),
-    )
-    return f"{columns(rows, '>>>>>>>>>')}\n\n{columns(notes, '<<', wrap_last=True)}"
+    return columns(rows, ">>>>>>>>>")
 
 
 def _moving(table: pd.DataFrame) -> str:

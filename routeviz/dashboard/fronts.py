@@ -55,14 +55,13 @@ def show(settings: Settings, shelf: list[Item]) -> None:
 def front_view(shelf: list[Item], item: Item, front: Front, convention: str) -> None:
     """Everything about one front; only this runs again when another point is chosen."""
     table = front.table(convention)
-    ranking, data = front.settings["ranking"], front.settings["dataset"]
+    data = front.settings["dataset"]
     made_of = (front.settings["checkpoint"] or {}).get("file", "a network")
-    st.caption(
-        plain(
-            f"{made_of} on {int(table.images.max()):,} images of {data['name']}, {data['split']}; greedy rounds ranked "
-            f"paths on {ranking['images']} images of {ranking['dataset']}, {ranking['split']}"
-        )
-    )
+    about = f"{made_of} on {int(table.images.max()):,} images of {data['name']}, {data['split']}"
+    if (table.kind == "greedy").any():
+        ranked = "{images} images of {dataset}, {split}".format(**front.settings["ranking"])
+        about += f"; greedy rounds ranked paths on {ranked}"
+    st.caption(plain(about))
     st.markdown("\n".join(f"- {plain(sentence)}" for sentence in front.verdict(convention)))
     names = table["name"].tolist()
     if st.session_state.get(state.POINT) not in (None, *names):

@@ -16,7 +16,7 @@ from routeviz.jobs import Job, Progress, delete, list_jobs, new_folder, start, s
 
 POLL_S = 1.0
 LISTED = 12
-TRACE, TRAIN, SWEEP = "trace", "train", "front"
+TRACE, TRAIN, SWEEP, DRIFT = "trace", "train", "front", "drift"
 RUNS, FRONTS = "Training runs", "Budget front"
 BADGES = {
     "running": ("blue", "play_circle"),

@@ -49,15 +49,14 @@ def load(path: Path, settings: Mapping[str, Any]) -> RoutingNetwork:
 def run(net: RoutingNetwork, image: np.ndarray, how: How) -> Pass:
     """Route and segment one image ``(height, width, 3)`` uint8; the segmentation has the image's own size."""
     import torch
-    from torch.nn.functional import interpolate
+
+    from routeviz.network.logits import classes_at
 
     with torch.inference_mode():
         x, route = _entering(net, image, how)
         output = net(x[None], route=route)
-        logits = output.logits
-        if tuple(logits.shape[-2:]) != image.shape[:2]:
-            logits = interpolate(logits, size=image.shape[:2], mode="bilinear", align_corners=False)
-        return Pass(output.gates[0].numpy(), logits[0].max(dim=0).indices.to(torch.uint8).numpy())
+        prediction = classes_at(output.logits, image.shape[:2])[0].astype(np.uint8)
+        return Pass(output.gates[0].numpy(), prediction)
 
 
 def original(

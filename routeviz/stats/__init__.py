@@ -4,7 +4,7 @@ from routeviz.stats.bootstrap import Interval, miou_difference, miou_interval
 from routeviz.stats.common import FACTORS, CommonNetwork, common_network, common_sweep
 from routeviz.stats.comparison import NetworkFacts, compare_networks
 from routeviz.stats.correlation import correlate
-from routeviz.stats.drift import COLLAPSES, collapses, collapses_of, drift, path_courses, path_events
+from routeviz.stats.drift import COLLAPSES, DRIFT_WORDS, collapses, collapses_of, drift, path_courses, path_events
 from routeviz.stats.dynamics import image_groups, mutual_information
 from routeviz.stats.nearest import (
     METRICS,
@@ -16,8 +16,10 @@ from routeviz.stats.nearest import (
 )
 from routeviz.stats.pareto import MARGIN, counts_of, front_verdict, pareto_front
 from routeviz.stats.published import PUBLISHED, Published, published_figures
-from routeviz.stats.rescaled import rescaled_paths, rescaled_routes, rescaled_verdict
+from routeviz.stats.rescaled import RESCALED_WORDS, rescaled_paths, rescaled_routes, rescaled_verdict
 from routeviz.stats.scale import (
+    ALIKE,
+    CORRELATION_WORDS,
     FEATURES,
     SCALE_FACTS,
     Prediction,
@@ -33,12 +35,16 @@ from routeviz.stats.timing import TimeFit, fit_times
 from routeviz.stats.usage import cell_usage, path_usage, path_usage_by_layer, route_counts
 
 __all__ = [
+    "ALIKE",
     "COLLAPSES",
+    "CORRELATION_WORDS",
+    "DRIFT_WORDS",
     "FACTORS",
     "FEATURES",
     "MARGIN",
     "METRICS",
     "PUBLISHED",
+    "RESCALED_WORDS",
     "SCALE_FACTS",
     "CommonNetwork",
     "Figure",

@@ -16,6 +16,19 @@ from routeviz.stats.usage import blocks, cell_usage, path_usage, route_counts
 MEANS = ("macs_conv", "macs_fvcore", "macs_released", "expected_macs_released", "miou")
 """Columns of a log whose mean over images is followed, where it has them."""
 
+DRIFT_WORDS = {
+    "alive": "paths open for any image; born, died: against the checkpoint before",
+    "changed": "share of paths that an image opens at one of two successive checkpoints only, mean over images",
+    "open": "share of paths that are open, mean over images",
+    "decided": "paths open for some images and shut for others",
+    "entropy": "over images of whether a path is open, in bits, mean over paths; 0: static",
+    "routes": "distinct ones: different sets of open paths",
+    "MACs": "of the images' routes, mean, convention released, stem, gates and decoder included",
+    "expected": "the same weighted by activations, without stem, gates and decoder: what the budget steers",
+    "of first": "as a share of the first checkpoint's",
+}
+"""What figures of `drift` mean."""
+
 COLLAPSES = {
     "static": "all images take one route: the network is not dynamic",
     "closed scale": "every cell of the scale is closed or unreached for all images",

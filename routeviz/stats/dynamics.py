@@ -18,6 +18,8 @@ PRESENCE = "objects_count_"
 MEDIAN_AREA = "objects_median_area"
 SCALE_CLASS = "scale_class"
 
+PERMUTATIONS = 199
+
 MOST_IMAGES = 5_000
 """Images that mutual information is counted from; of more, a seeded sample."""
 
@@ -52,7 +54,7 @@ def image_groups(log: RouteLog) -> dict[str, pd.DataFrame]:
 
 
 def mutual_information(
-    log: RouteLog, groups: pd.DataFrame | pd.Series, *, permutations: int = 199, seed: int = 0
+    log: RouteLog, groups: pd.DataFrame | pd.Series, *, permutations: int = PERMUTATIONS, seed: int = 0
 ) -> pd.DataFrame:
     """Measure what each path's being open tells of the group that an image belongs to.
 

@@ -10,6 +10,13 @@ from routeviz.space import open_paths, route_distance
 from routeviz.stats.correlation import unit_ranks
 from routeviz.stats.scale import activations, route_measures
 
+RESCALED_WORDS = {
+    "padding": "share of what the network sees that only fills it up to a multiple of its coarsest stride",
+    "opened, shut": "paths, against the next smaller size",
+    "distance": "weighted Jaccard distance from the route at the factor nearest to 1",
+}
+"""What figures of `rescaled_routes` mean."""
+
 CLEAR = 0.7
 """A rank correlation over the sizes of one image is called a direction from here on."""
 

@@ -28,6 +28,18 @@ SCALE_FACTS = (
 )
 """What a log of labelled images knows of the scale of their objects."""
 
+CORRELATION_WORDS = {
+    "mean scale": "of the cells that open paths lead to, weighted by activation; 0 is the finest",
+    "r": "Spearman's rank correlation over images, with its bootstrap interval (95 %, percentiles)",
+    "change": "mean over the third of the images with the largest fact, less that over the third with the smallest",
+    "p": "chance of an r as far from 0 when images are shuffled",
+    "corrected": "chance of one as far from 0 anywhere in the table (max-statistic over all rows)",
+}
+"""What figures of `path_correlation` and `route_correlation` mean."""
+
+ALIKE = 0.3
+"""From this `neighbour_likeness` on, images are not taken to be independent without a word."""
+
 LEVEL = 0.05
 """A corrected p-value below this is called an effect."""
 

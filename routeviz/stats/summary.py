@@ -10,7 +10,7 @@ from scipy.stats import entropy
 
 from routeviz.quantities import quantity
 from routeviz.routelog import RouteLog
-from routeviz.stats.dynamics import image_groups, mutual_information
+from routeviz.stats.dynamics import PERMUTATIONS, image_groups, mutual_information
 from routeviz.stats.usage import cell_usage, path_usage, route_counts
 
 MACS = {"macs_conv": "conv", "macs_fvcore": "fvcore", "macs_released": "released"}
@@ -177,7 +177,7 @@ def _information(log: RouteLog) -> Iterator[Figure]:
             f"gates and {theme}, by chance",
             float(table.chance.mean()) if len(table) else 0.0,
             "bits",
-            "the same with the images shuffled: what no relation at all would give",
+            f"the same with the images shuffled, mean over {PERMUTATIONS} shuffles: what no relation at all would give",
         )
         yield Figure(
             f"paths_telling_{key}",

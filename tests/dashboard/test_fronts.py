@@ -58,8 +58,18 @@ def test_a_front_is_drawn_and_a_point_leads_to_its_command(open_fronts, with_fro
     assert app.dataframe[0].value["point"].tolist() == front.table()["name"].tolist()
     said = app.markdown[0].value.replace("\\", "")
     assert all(sentence.split("(")[0] in said for sentence in front.verdict())
+    assert "greedy rounds ranked paths on 1 images of scenes" in app.caption[0].value
     app.selectbox(key=state.POINT).set_value("as-trained").run()
     assert "--write as-trained" in app.code[0].value
+
+
+def test_a_front_without_greedy_rounds_says_nothing_of_them(open_fronts, with_front, tmp_path):
+    path = with_front[0] / "step-000010.safetensors"
+    scenes = rv.open_dataset("scenes", length=2, size=(64, 64))
+    rv.budget_front(rv.load_checkpoint(path), scenes, out=tmp_path / "bare", thresholds=(0.3,), rounds=0, workers=0)
+    app = open_fronts(with_front[0], tmp_path / "bare")
+    assert "on 2 images of scenes" in app.caption[0].value
+    assert not any("greedy rounds" in item.value for item in app.caption)
 
 
 def test_a_point_that_is_not_there_is_forgotten(open_fronts, with_front):
