@@ -50,8 +50,8 @@ class RoutingSpace:
     Raises
     ------
     InputError
-        If a column is missing, a path starts at no cell, the paths are not grouped in the order of the cells, two cells
-        or paths have one name, or no cell is fed.
+        If a column is missing, a path starts at no cell or leads back, the paths are not grouped in the order of the
+        cells, two cells or paths have one name, or no cell is fed.
     """
 
     kind: str
@@ -70,6 +70,11 @@ class RoutingSpace:
             )
         if positions != sorted(positions):
             raise InputError("paths are out of order; sort them by the cell they start at, in the order of the cells")
+        back = np.flatnonzero((self.target <= self.source) & ~self.exits)
+        if len(back):
+            # What routes do is derived cell by cell: an input that comes later would be lost without a word.
+            at, to = (self.cell_names[cell[back[0]]] for cell in (self.source, self.target))
+            raise InputError(f"path {back[0]} leads back, from cell {at} to {to}; a path leads to a cell further on")
         names = (*self.cell_names, *self.path_names)
         if not all(isinstance(name, str) for name in names):
             raise InputError("the names of cells and paths must be text")

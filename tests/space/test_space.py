@@ -137,6 +137,15 @@ def test_tables_of_a_file_that_are_none_are_refused(small, table, column, value,
         RoutingSpace.from_dict(small.to_dict() | {"pass_move": 3, "cells": 5})
 
 
+@pytest.mark.parametrize("layer", [0, 2])
+def test_a_path_that_leads_back_or_to_its_own_cell_is_refused(small, layer):
+    data = small.to_dict()
+    path = small.path_index(2, 0, "keep")
+    data["paths"]["target_layer"][path] = layer
+    with pytest.raises(InputError, match=rf"path {path} leads back, from cell L2 s0 to L{layer} s0"):
+        RoutingSpace.from_dict(data)
+
+
 def test_two_cells_at_one_place_and_no_cell_are_refused(small):
     data = small.to_dict()
     data["cells"]["scale"][2] = data["cells"]["scale"][1]
