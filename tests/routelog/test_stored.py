@@ -2,7 +2,6 @@ import contextlib
 import errno
 import json
 import os
-import shutil
 from hashlib import sha256
 
 import duckdb
@@ -12,14 +11,11 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from routeviz.errors import InputError, LogError
 from routeviz.routelog import RouteLog, load_log
 from routeviz.routelog.header import digest_of
 from routeviz.routelog.shards import read_footer, read_shard
-from routeviz.space import lattice_space
 
 
 @pytest.fixture
@@ -116,22 +112,6 @@ def test_an_empty_log_keeps_its_columns(log, tmp_path):
     assert empty.columns == log.columns
     assert empty.gates.shape == (0, log.space.n_paths)
     assert empty.states.state.shape == (0, log.space.n_cells)
-
-
-@settings(max_examples=20)
-@given(st.integers(0, 70), st.integers(0, 2**32 - 1), st.text(max_size=20))
-def test_any_log_comes_back(tmp_path_factory, n, seed, word):
-    rng = np.random.default_rng(seed)
-    space = lattice_space(3, 2)
-    gates = rng.random((n, space.n_paths), np.float32)
-    gates[rng.random(gates.shape) < 0.2] = np.nan
-    images = pd.DataFrame({"id": [f"{word}{i}" for i in range(n)], "flag": rng.random(n) < 0.5}, copy=True)
-    images["id"] = images["id"].astype("str")
-    log = RouteLog(gates, images, space, {word: [word, n]})
-    folder = tmp_path_factory.mktemp("log") / "log"
-    log.save(folder)
-    assert_same(load_log(folder, verify=True), log)
-    shutil.rmtree(folder.parent)
 
 
 def test_a_log_is_replaced_only_when_asked_and_nothing_else_ever(log, folder, tmp_path):
