@@ -11,10 +11,12 @@ from routeviz.gated.digits import record_digits, train_on_digits
 from routeviz.gated.hydranet import Hydra
 from routeviz.gated.moe import MixtureOfExperts
 from routeviz.gated.msdnet import MSDNet
+from routeviz.gated.pruning import RuntimePruning
 from routeviz.gated.skipnet import SkipNet
 
 NETWORKS: dict[str, type[Gated]] = {
-    network.name: network for network in (SkipNet, BlockDrop, ConvNetAIG, MSDNet, Hydra, MixtureOfExperts)
+    network.name: network
+    for network in (SkipNet, BlockDrop, ConvNetAIG, MSDNet, Hydra, MixtureOfExperts, RuntimePruning)
 }
 """The networks by name."""
 
@@ -26,6 +28,7 @@ __all__ = [
     "Hydra",
     "MSDNet",
     "MixtureOfExperts",
+    "RuntimePruning",
     "SkipNet",
     "record_digits",
     "train_on_digits",

@@ -23,7 +23,8 @@ def spread_gates(net):
     with torch.no_grad():
         for name, weights in net.named_parameters():
             if any(word in name for word in ("gate", "policy", "router", "classifiers")) and weights.ndim > 1:
-                weights.copy_(torch.randn(weights.shape, generator=generator))
+                # An agent of channels is given pooled features, which hardly differ before training.
+                weights.copy_((20 if "encoders" in name else 1) * torch.randn(weights.shape, generator=generator))
             elif any(word in name for word in ("gate", "policy")):
                 weights.copy_(0.3 * torch.randn(weights.shape, generator=generator))
     return net.eval()
@@ -86,6 +87,7 @@ FIXED = {
     "msdnet": 64 * 9 * 8 + 16 * 9 * 8 * 16,
     "hydranet": STEM + 80 * 10,
     "moe": 4 * 32 + 3 * (32 * 96 + 2 * 16 * 32 + 32 * 32) + 32 * 10 // 16,  # of a token; it looks at all sixteen
+    "pruning": STEM + HEAD,
 }
 """MACs of what no gate decides over, by hand: pixels, kernel, channels."""
 
