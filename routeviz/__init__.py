@@ -105,6 +105,11 @@ if TYPE_CHECKING:
     from routeviz.stats import compare_networks as compare_networks
     from routeviz.stats import correlate as correlate
     from routeviz.stats import drift as drift
+    from routeviz.stats import expert_balance as expert_balance
+    from routeviz.stats import expert_classes as expert_classes
+    from routeviz.stats import expert_coactivation as expert_coactivation
+    from routeviz.stats import expert_load as expert_load
+    from routeviz.stats import expert_specialisation as expert_specialisation
     from routeviz.stats import fit_times as fit_times
     from routeviz.stats import image_groups as image_groups
     from routeviz.stats import mutual_information as mutual_information
@@ -209,6 +214,11 @@ _ROOMS = {
         "compare_networks",
         "correlate",
         "drift",
+        "expert_balance",
+        "expert_classes",
+        "expert_coactivation",
+        "expert_load",
+        "expert_specialisation",
         "fit_times",
         "image_groups",
         "mutual_information",

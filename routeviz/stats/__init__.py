@@ -6,6 +6,14 @@ from routeviz.stats.comparison import NetworkFacts, compare_networks
 from routeviz.stats.correlation import correlate
 from routeviz.stats.drift import COLLAPSES, DRIFT_WORDS, collapses, collapses_of, drift, path_courses, path_events
 from routeviz.stats.dynamics import image_groups, mutual_information
+from routeviz.stats.experts import (
+    chooses,
+    expert_balance,
+    expert_classes,
+    expert_coactivation,
+    expert_load,
+    expert_specialisation,
+)
 from routeviz.stats.nearest import (
     METRICS,
     Overlap,
@@ -56,6 +64,7 @@ __all__ = [
     "TimeFit",
     "architecture_counts",
     "cell_usage",
+    "chooses",
     "collapses",
     "collapses_of",
     "common_network",
@@ -65,6 +74,11 @@ __all__ = [
     "correlation_verdict",
     "counts_of",
     "drift",
+    "expert_balance",
+    "expert_classes",
+    "expert_coactivation",
+    "expert_load",
+    "expert_specialisation",
     "fit_times",
     "front_verdict",
     "image_groups",
