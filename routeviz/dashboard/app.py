@@ -16,8 +16,11 @@ from routeviz.errors import RoutevizError
 # A named icon would be fetched from another host.
 _ICON = ((8, 8), (24, 8), (24, 24))
 
-# Streamlit's wide layout leaves a sixth of a small screen empty.
-_STYLE = "<style>.stMainBlockContainer { padding: 3.6rem 2rem 2rem; }</style>"
+# Streamlit's wide layout leaves a sixth of a small screen empty, and marks lists that always have a choice.
+_STYLE = (
+    "<style>.stMainBlockContainer { padding: 3.6rem 2rem 2rem; } "
+    "[data-testid=stWidgetLabelRequired] { display: none; }</style>"
+)
 
 PAGES = (
     ("inspect", "Inspect", "search"),

@@ -9,7 +9,7 @@ from contextlib import suppress
 import numpy as np
 import streamlit as st
 
-from routeviz.dashboard import caches, components, state
+from routeviz.dashboard import asked, caches, components, state
 from routeviz.dashboard.collection import Collection, dataset_names, of_checkpoint, of_log
 from routeviz.dashboard.filtering import filter_controls, filter_line, filtered
 from routeviz.dashboard.order import DOWN, UP, listed, sort_choices, step, window
@@ -39,14 +39,14 @@ def choose_collection() -> tuple[Collection | None, str]:
         nothing_found(settings)
         return None, CONVENTIONS[0]
     with st.sidebar:
-        name = st.selectbox(
+        name = asked.choose(
             "Route log or checkpoint",
             list(offered),
-            index=first_choice(list(offered.values()), settings),
+            lambda: list(offered)[first_choice(list(offered.values()), settings)],
             key=state.SOURCE,
-            bind=state.BOUND,
             help=f"Route log: {WORDS['route log']} Checkpoint: {WORDS['checkpoint']}",
         )
+    asked.say(state.SOURCE, "log or checkpoint")
     try:
         with st.sidebar:
             collection = _open(offered[name], shelf, settings)
@@ -58,6 +58,7 @@ def choose_collection() -> tuple[Collection | None, str]:
             "Convention for MACs", CONVENTIONS, key=state.CONVENTION, bind=state.BOUND, help=WORDS["MACs"]
         )
         about(collection)
+    asked.say(state.DATASET, "dataset")
     return collection, convention
 
 
@@ -106,7 +107,8 @@ def _checkpoint_looked_at(settings: Settings, shelf: Sequence[Item]) -> Item | N
 def _open(item: Item, shelf: list[Item], settings: Settings) -> Collection:
     if item.kind == "log":
         return of_log(item, shelf, settings)
-    name = st.selectbox("Dataset", dataset_names(settings), key=state.DATASET, bind=state.BOUND)
+    names = dataset_names(settings)
+    name = asked.choose("Dataset", names, lambda: names[0], key=state.DATASET)
     split = st.selectbox("Split", SPLITS, key=state.SPLIT, bind=state.BOUND)
     small_gate = None
     if item.path.suffix != OWN_SUFFIX:
@@ -153,6 +155,7 @@ def choose_image(collection: Collection, convention: str) -> int | None:
     bar = st.columns([0.7, 3.6, 0.7, 2, 1.2, 1.3], vertical_alignment="bottom")
     choices = sort_choices(facts, convention)
     with bar[3]:
+        asked.check(state.SORT, list(choices))
         sort = st.selectbox(
             "Sort by", list(choices), key=state.SORT, bind=state.BOUND, help=f"{UP} least first, {DOWN} largest first"
         )
@@ -168,16 +171,16 @@ def choose_image(collection: Collection, convention: str) -> int | None:
     ids = facts["id"]
     current = _row_of(ids, state.value(state.IMAGE))
     options = [ids.iat[row] for row in window(rows, current, LISTED)]
-    if st.session_state.get(state.IMAGE) not in options:
-        st.session_state.pop(state.IMAGE, None)
     with bar[1]:
-        id_ = st.selectbox(
+        id_ = asked.choose(
             f"Image ({len(rows):,} of {len(facts):,} listed)",
             options,
+            lambda: options[0],
             key=state.IMAGE,
-            bind=state.BOUND,
             help="Type to search. The arrow keys of the keyboard lead to the previous and the next image.",
         )
+    asked.say(state.IMAGE, "image")
+    asked.say(state.SORT, "order")
     row = _row_of(ids, id_)
     for place, icon, by, key, word in (
         (bar[0], "chevron_left", -1, "Left", "Previous"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
-from routeviz.dashboard import caches, components, pictures, state
+from routeviz.dashboard import asked, caches, components, pictures, state
 from routeviz.dashboard.collection import Collection
 from routeviz.dashboard.components import Figure
 from routeviz.dashboard.words import UNKNOWN, WORDS, percent, plain, short
@@ -28,7 +28,8 @@ def choose(space: RoutingSpace) -> str | None:
     names = [*space.cell_names, *space.path_names]
     if st.session_state.get(state.SELECTED) not in (None, *names):
         st.session_state[state.SELECTED] = None
-    return st.selectbox(
+    asked.check(state.SELECTED, names)
+    chosen = st.selectbox(
         "Cell or path",
         names,
         index=None,
@@ -38,6 +39,8 @@ def choose(space: RoutingSpace) -> str | None:
         bind=state.BOUND,
         label_visibility="collapsed",
     )
+    asked.say(state.SELECTED, "cell or path")
+    return chosen
 
 
 def show(

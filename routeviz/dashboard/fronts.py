@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from routeviz.dashboard import caches, exports, state, work
+from routeviz.dashboard import asked, caches, exports, state, work
 from routeviz.dashboard.chooser import CONVENTIONS
 from routeviz.dashboard.settings import Settings
 from routeviz.dashboard.shelf import Item
@@ -39,10 +39,11 @@ def show(settings: Settings, shelf: list[Item]) -> None:
     found = {item.name: item for item in shelf if item.kind == "front"}
     if found:
         with st.sidebar:
-            name = st.selectbox("Front", list(found), key=state.FRONT, bind=state.BOUND, help=WORDS["front"])
+            name = asked.choose("Front", list(found), lambda: next(iter(found)), key=state.FRONT, help=WORDS["front"])
             convention = st.selectbox(
                 "Convention for MACs", CONVENTIONS, key=state.CONVENTION, bind=state.BOUND, help=WORDS["MACs"]
             )
+        asked.say(state.FRONT, "front")
         item = found[name]
         front_view(shelf, item, caches.front(str(item.path), item.stamp), convention)
     else:
@@ -66,6 +67,7 @@ def front_view(shelf: list[Item], item: Item, front: Front, convention: str) -> 
     names = table["name"].tolist()
     if st.session_state.get(state.POINT) not in (None, *names):
         st.session_state.pop(state.POINT)
+    asked.check(state.POINT, names)
     chart, about = st.columns([3, 2], gap="medium")
     with about:
         point = st.selectbox(
@@ -76,6 +78,7 @@ def front_view(shelf: list[Item], item: Item, front: Front, convention: str) -> 
             key=state.POINT,
             bind=state.BOUND,
         )
+        asked.say(state.POINT, "point")
         if point is not None:
             show_point(shelf, item, front, table[table["name"] == point].iloc[0], convention)
     with chart:

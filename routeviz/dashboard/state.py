@@ -69,12 +69,6 @@ def values(key: str) -> list[str]:
     return list(st.session_state[key]) if key in st.session_state else st.query_params.get_all(key)
 
 
-def begin_with(key: str, value: object) -> None:
-    """Give a bound widget a value before it is drawn for the first time, where the address has none."""
-    if key not in st.session_state and key not in st.query_params:
-        st.session_state[key] = value
-
-
 def of_side(side: str, name: str) -> str:
     """Name of a widget of one of the two ``SIDES`` of a comparison."""
     return f"{side}_{name}"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from routeviz.dashboard import state, uploads
+from routeviz.dashboard import asked, state, uploads
 from routeviz.dashboard.chooser import GATES, OWN_SUFFIX, SPLITS, current_run
 from routeviz.dashboard.collection import PROCEDURAL, dataset_names
 from routeviz.dashboard.joblist import SWEEP, TRACE, TRAIN
@@ -80,11 +80,11 @@ def choose_checkpoint(
     found = {item.name: item.path for item in shelf if item.kind == "checkpoint"}
     run = current_run(settings, shelf)
     own = [name for name, path in found.items() if run is not None and path.is_relative_to(run.path)]
-    if own:
-        state.begin_with(state.CHECKPOINT, own[-1])
-    name = st.selectbox(
-        "Checkpoint", [*found, UPLOAD], key=state.CHECKPOINT, bind=state.BOUND, help=WORDS["checkpoint"]
+    offered = [*found, UPLOAD]
+    name = asked.choose(
+        "Checkpoint", offered, lambda: [offered[0], *own][-1], key=state.CHECKPOINT, help=WORDS["checkpoint"]
     )
+    asked.say(state.CHECKPOINT, "checkpoint")
     path, handed_in = found.get(name), None
     if path is None:
         handed_in = st.file_uploader(

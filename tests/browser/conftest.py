@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import urlsplit
@@ -70,11 +71,18 @@ def shelf(tmp_path_factory):
 @pytest.fixture(scope="session")
 def address(shelf):
     """A dashboard that serves the folder, until the tests are over."""
+    with serving(shelf.folder) as url:
+        yield url
+
+
+@contextmanager
+def serving(folder):
+    """Run a dashboard that serves a folder; gives its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "routeviz.dashboard", f"--port={port}", "--", str(shelf.folder)]
-    with subprocess.Popen(command, cwd=shelf.folder) as server:
+    command = [sys.executable, "-m", "routeviz.dashboard", f"--port={port}", "--", str(folder)]
+    with subprocess.Popen(command, cwd=folder) as server:
         try:
             url = f"http://127.0.0.1:{port}"
             wait_for(f"{url}/_stcore/health", server)

@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 import routeviz as rv
-from routeviz.dashboard import caches, charts, components, exports, filtering, filters, links, state
+from routeviz.dashboard import asked, caches, charts, components, exports, filtering, filters, links, state
 from routeviz.dashboard.chooser import choose_collection
 from routeviz.dashboard.collection import Collection
 from routeviz.dashboard.words import UNKNOWN, WORDS, percent, plain, short
@@ -85,7 +85,7 @@ def chosen(routes: Mapping[str, Route], costs: pd.DataFrame, size: tuple[int, in
     """The chosen architecture, large, and what its model says of itself."""
     names = {route.name: name for name, route in routes.items()}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        given = st.selectbox("Architecture", list(names), key=state.ARCHITECTURE, bind=state.BOUND, width=260)
+        given = asked.choose("Architecture", list(names), lambda: next(iter(names)), key=state.ARCHITECTURE, width=260)
         name, route = names[given], routes[names[given]]
         known = name in costs.index
         for words, value, words_help in (
@@ -98,6 +98,7 @@ def chosen(routes: Mapping[str, Route], costs: pd.DataFrame, size: tuple[int, in
         st.space("stretch")
         with st.container(width="content"):
             exports.offer(partial(rv.plot_route.describe, route, title=route.name), key=LATTICE, name=route.name)
+    asked.say(state.ARCHITECTURE, "architecture")
     components.lattice(route.space, route.activations, key=LATTICE, title=route.name)
     first, _, rest = inspect.getdoc(ARCHITECTURES[name]).partition("\n\n")
     st.markdown(f"**{plain(first)}** {plain(rest)}")

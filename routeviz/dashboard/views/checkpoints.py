@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from routeviz.dashboard import caches, curves, exports, fronts, joblist, running, runs, state, work
+from routeviz.dashboard import asked, caches, curves, exports, fronts, joblist, running, runs, state, work
 from routeviz.dashboard.chooser import CONVENTIONS, current_run
 from routeviz.dashboard.collection import dataset_names
 from routeviz.dashboard.joblist import FRONTS, RUNS
@@ -29,12 +29,18 @@ def show_runs(settings: Settings, shelf: list[Item]) -> None:
     if not found:
         st.info("There is no training run in the folders given. Start one under Train.", icon=":material/show_chart:")
         return
-    state.begin_with(state.RUN, current_run(settings, shelf).name)
     with st.sidebar:
-        name = st.selectbox("Training run", list(found), key=state.RUN, bind=state.BOUND, help=WORDS["training run"])
+        name = asked.choose(
+            "Training run",
+            list(found),
+            lambda: current_run(settings, shelf).name,
+            key=state.RUN,
+            help=WORDS["training run"],
+        )
         convention = st.selectbox(
             "Convention for MACs", CONVENTIONS, key=state.CONVENTION, bind=state.BOUND, help=WORDS["MACs"]
         )
+    asked.say(state.RUN, "training run")
     item = found[name]
     run = caches.training_run(str(item.path), runs.stamp(item.path))
     with st.sidebar:
@@ -96,10 +102,25 @@ def choose_step(run: runs.Run) -> int:
     if len(marks) == 1:
         st.caption(f"Step {marks[0]:,} is the only one with an evaluation or a checkpoint.")
         return marks[0]
-    if st.session_state.get(state.STEP, marks[0]) not in marks:
-        st.session_state.pop(state.STEP)
-    state.begin_with(state.STEP, marks[-1])
-    return st.select_slider("Step", marks, key=state.STEP, bind=state.BOUND, help=WORDS["step"])
+    asked.begin(state.STEP, marks, lambda: marks[-1])
+    now = int(state.value(state.STEP))
+    step = st.select_slider(
+        "Step",
+        marks,
+        # A widget leaves its own default out of the address: never what is shown.
+        value=marks[0] if now != marks[0] else marks[-1],
+        key=state.STEP,
+        bind=state.BOUND,
+        on_change=keep_step,
+        help=WORDS["step"],
+    )
+    asked.say(state.STEP, "step")
+    return step
+
+
+def keep_step() -> None:
+    """Have the address name the step also where the slider was brought to its default."""
+    st.session_state[state.STEP] = st.session_state[state.STEP]
 
 
 def numbers(run: runs.Run, step: int, convention: str) -> None:
@@ -168,11 +189,8 @@ def show_routes(settings: Settings, shelf: list[Item], run: runs.Run, step: int,
 def choose_images(dataset: object, key: caches.Key) -> list[str]:
     """Up to four images; at first one of small and one of large objects, where the dataset tells."""
     ids = list(caches.positions(key, dataset))
-    if not set(state.values(state.PLAYED)) & set(ids):
-        facts = caches.dataset_facts(key, dataset)
-        first = facts.drop_duplicates("scale_class")["id"] if "scale_class" in facts else facts["id"]
-        st.session_state[state.PLAYED] = first.head(2).tolist()
-    return st.multiselect(
+    asked.begin_several(state.PLAYED, ids, lambda: first_images(caches.dataset_facts(key, dataset)))
+    chosen = st.multiselect(
         f"Images, up to {MOST_IMAGES}",
         ids,
         max_selections=MOST_IMAGES,
@@ -180,6 +198,14 @@ def choose_images(dataset: object, key: caches.Key) -> list[str]:
         bind=state.BOUND,
         help="Each is sent through every checkpoint of the run, which takes some seconds at first.",
     )
+    asked.say(state.PLAYED, "images")
+    return chosen
+
+
+def first_images(facts: pd.DataFrame) -> list[str]:
+    """One image of small and one of large objects, where the dataset tells."""
+    ids = facts.drop_duplicates("scale_class")["id"] if "scale_class" in facts else facts["id"]
+    return ids.head(2).tolist()
 
 
 def play(run: runs.Run, step: int, dataset: object, key: caches.Key, chosen: list[str], convention: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from routeviz.dashboard import caches, components, detail, exports, pictures, sides, state
+from routeviz.dashboard import asked, caches, components, detail, exports, pictures, sides, state
 from routeviz.dashboard.chooser import LISTED, choose_collection
 from routeviz.dashboard.collection import Collection, of_log
 from routeviz.dashboard.components import Figure
@@ -68,7 +68,8 @@ def choose_side(side: str, main: Collection, convention: str) -> tuple[Collectio
             collection = choose_source(side, main)
         if kind == STATIC:
             offered = list(architectures(collection.space))
-            name = st.selectbox("Architecture", offered, key=key("architecture"), bind=state.BOUND)
+            name = asked.choose("Architecture", offered, lambda: offered[0], key=key("architecture"))
+            asked.say(key("architecture"), "architecture")
             return collection, sides.of_architecture(collection, name, convention)
         if kind == IMAGE:
             return collection, sides.of_image(collection, choose_row(side, collection), convention)
@@ -96,13 +97,16 @@ def choose_source(side: str, main: Collection) -> Collection:
     settings = Settings.from_environment()
     shelf = caches.items(json.dumps(settings.to_environment()))
     offered: dict[str, Item | None] = {SAME: None, **with_routes(shelf)}
+    key = state.of_side(side, "from")
+    asked.check(key, list(offered))
     name = st.selectbox(
         "Log or checkpoint",
         list(offered),
-        key=state.of_side(side, "from"),
+        key=key,
         bind=state.BOUND,
         help=f"{WORDS['route log']} A checkpoint runs the images that the sidebar names, now.",
     )
+    asked.say(key, "log or checkpoint")
     item = offered[name]
     if item is None:
         return main
@@ -117,11 +121,8 @@ def choose_row(side: str, collection: Collection) -> int:
     found = np.flatnonzero(ids.to_numpy() == state.value(key))
     current = int(found[0]) if len(found) else first_row(side, collection.facts)
     options = [ids.iat[row] for row in window(np.arange(len(ids)), current, LISTED)]
-    if st.session_state.get(key) not in options:
-        st.session_state.pop(key, None)
-    id_ = st.selectbox(
-        "Image", options, options.index(ids.iat[current]), key=key, bind=state.BOUND, help="Type to search."
-    )
+    id_ = asked.choose("Image", options, lambda: ids.iat[current], key=key, help="Type to search.")
+    asked.say(key, "image")
     return int(np.flatnonzero(ids.to_numpy() == id_)[0])
 
 

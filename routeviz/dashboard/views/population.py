@@ -11,7 +11,7 @@ import numpy as np
 import streamlit as st
 
 import routeviz as rv
-from routeviz.dashboard import caches, charts, colouring, components, exports, filtering, filters, links, state
+from routeviz.dashboard import asked, caches, charts, colouring, components, exports, filtering, filters, links, state
 from routeviz.dashboard.chooser import choose_collection, thumbnail_of
 from routeviz.dashboard.collection import PROCEDURAL, Collection
 from routeviz.dashboard.population import MOST_CLUSTERED, MOST_PLACED, Population
@@ -72,7 +72,7 @@ def usage(collection: Collection, population: Population, mask: np.ndarray) -> N
         words.markdown(f"**{title}**", help=f"Activation: {WORDS['activation']} Path: {WORDS['path']}", width="stretch")
         route = Route(space, np.clip(share if by_share else mean, 0, 1))
         offer(lambda: rv.plot_route.describe(route, title=title), key=LATTICE, name=title)
-    asked = {filters.subject(condition) for condition in state.values(state.FILTER)}
+    subjects = {filters.subject(condition) for condition in state.values(state.FILTER)}
     charts.usage_lattice(
         space,
         mean,
@@ -80,7 +80,7 @@ def usage(collection: Collection, population: Population, mask: np.ndarray) -> N
         states,
         by_share=by_share,
         title=title,
-        chosen=next((name for name in (*space.path_names, *space.cell_names) if name in asked), ""),
+        chosen=next((name for name in (*space.path_names, *space.cell_names) if name in subjects), ""),
         key=LATTICE,
         on_click=take(LATTICE, "clicked", partial(filtering.turn, collection)),
     )
@@ -98,7 +98,7 @@ def usage(collection: Collection, population: Population, mask: np.ndarray) -> N
         share,
         by_share=by_share,
         label=SHOWN[shown],
-        chosen=sorted(asked),
+        chosen=sorted(subjects),
         key=HEAT,
         on_choose=take(HEAT, "chosen", partial(filtering.turn, collection)),
     )
@@ -111,6 +111,7 @@ def activations(collection: Collection, population: Population, mask: np.ndarray
         st.markdown(
             "**Activations**", help=f"{WORDS['activation']} Gates of unreached cells do not count.", width="stretch"
         )
+        asked.check(state.GATES_OF, [ALL_PATHS, *space.path_names])
         of = st.selectbox(
             "Activations of",
             [ALL_PATHS, *space.path_names],
@@ -120,6 +121,7 @@ def activations(collection: Collection, population: Population, mask: np.ndarray
             width=190,
         )
         offer(lambda: rv.plot_activations.describe(log.select(mask)), key=GATES, name="Activations")
+    asked.say(state.GATES_OF, "path")
     if of == ALL_PATHS:
         charts.activation_grid(
             population.layer_shares(mask),
