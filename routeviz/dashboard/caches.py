@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from routeviz.costs import CostTable, TimeTable
     from routeviz.counterfactual import ForcedRoute, Front, Importance, Original, Rerun
     from routeviz.network import RoutingNetwork
+    from routeviz.stats import Figure, Prediction
 
 Key = tuple[Any, ...]
 
@@ -85,6 +86,48 @@ def cell_usage(digest: str, _log: RouteLog) -> pd.DataFrame:
     from routeviz.stats import cell_usage
 
     return cell_usage(_log)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def figures(key: Key, _log: RouteLog) -> list[Figure]:
+    """A log, or the part of it that ``key`` names, in figures."""
+    from routeviz.stats import summary
+
+    return summary(_log)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def scale_correlation(key: Key, of: str, permutations: int, sequence: bool, _log: RouteLog) -> pd.DataFrame:
+    """How ``paths``, or the whole ``route``, go with the scale of objects; raises InputError where that is unknown."""
+    from routeviz.stats import path_correlation, route_correlation
+
+    test = path_correlation if of == "paths" else route_correlation
+    return test(_log, permutations=permutations, sequence=sequence)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def neighbour_likeness(key: Key, _log: RouteLog) -> float:
+    """How alike neighbouring images are in the scale of their objects; raises InputError where that is unknown."""
+    from routeviz.stats import neighbour_likeness
+
+    return neighbour_likeness(_log)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def scale_prediction(key: Key, features: str, permutations: int, _log: RouteLog) -> Prediction:
+    """How well the class of scale is told from routes alone; raises InputError where a class has too few images."""
+    from routeviz.stats import predict_groups
+
+    classes = _log.facts("scale_class")["scale_class"]
+    return predict_groups(_log, classes, features=features, permutations=permutations)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def rescaled(
+    image: Key, how: running.How, factors: tuple[float, ...], _net: RoutingNetwork, _sample: Sample
+) -> RouteLog:
+    """Routes of one image at several sizes; ``image`` is that of `run_image`."""
+    return running.rescaled(_net, _sample, how, factors)
 
 
 @st.cache_resource(max_entries=2, show_spinner="Laying out the routes")

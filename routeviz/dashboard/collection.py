@@ -136,6 +136,13 @@ class Collection:
             return None
         return caches.kept_importance(self.log.digest, self.log)
 
+    def rescaled(self, row: int, factors: tuple[float, ...]) -> RouteLog | None:
+        """The routes of an image at several sizes; None where they cannot be computed."""
+        sample = self.sample(row)
+        if sample is None or self.checkpoint is None:
+            return None
+        return caches.rescaled(self._image_key(row), self.how, factors, self.network(), sample)
+
     def rerun(self, row: int, forced: ForcedRoute) -> Rerun | None:
         """An image under a forced route; None where it cannot be computed."""
         original = self.original(row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 
@@ -13,6 +14,7 @@ from routeviz.dashboard.collection import Collection
 from routeviz.dashboard.filters import Evidence
 from routeviz.dashboard.words import plain
 from routeviz.errors import RoutevizError
+from routeviz.routelog import RouteLog
 
 PLACEHOLDER = "No filter. Select in any chart, click a path, or type here: L3 s1 up open"
 
@@ -20,6 +22,13 @@ PLACEHOLDER = "No filter. Select in any chart, click a path, or type here: L3 s1
 def filtered(collection: Collection) -> np.ndarray:
     """Which images pass the filter, ``(image,)`` bool."""
     return _passing(collection, state.values(state.FILTER))[0]
+
+
+def passing_log(collection: Collection, mask: np.ndarray) -> tuple[caches.Key, RouteLog]:
+    """The images of a log that pass as a log of their own, and what caches know it by."""
+    log = collection.log
+    part = () if mask.all() else (hashlib.sha256(mask.tobytes()).hexdigest(),)
+    return (log.digest, *part), log.select(np.flatnonzero(mask)) if part else log
 
 
 def require(condition: str) -> None:

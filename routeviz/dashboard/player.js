@@ -1,5 +1,5 @@
-// Routes of a few images over the steps of a training, in one player: all frames are here, so nothing is asked of the
-// server while it plays. Each route is drawn by lattice.js. Text from data enters through textContent only.
+// Routes of a few images over the steps of a training, or over sizes, in one player: all frames are here, so nothing is
+// asked of the server while it plays. Each route is drawn by lattice.js. Text from data enters through textContent only.
 
 const player = (() => {
   const players = new WeakMap();
@@ -34,13 +34,16 @@ const player = (() => {
     return view;
   }
 
+  const wordOf = (data, at) => data.words?.[at] ?? `step ${data.steps[at].toLocaleString("en")}`;
+
   function show(view, at) {
     const { data } = view;
     const { geometry } = data;
     view.at = at;
     const span = geometry.widths[1] - geometry.widths[0];
     const marks = Object.keys(geometry.marks);
-    view.label.textContent = `step ${data.steps[at].toLocaleString("en")}`;
+    const word = wordOf(data, at);
+    view.label.textContent = word;
     data.images.forEach((image, index) => {
       const frame = image.frames[at];
       const panel = view.panels[index];
@@ -56,7 +59,7 @@ const player = (() => {
           ...geometry,
           controls: false,
           selected: "",
-          title: `Route of ${image.id} at step ${data.steps[at]}`,
+          title: `Route of ${image.id} at ${word}`,
           activation: frame.activation,
           path_kind: kinds.map((kind) => KINDS[kind]),
           path_width: frame.activation.map((value, path) => (kinds[path] === "p" ? 1.8 : geometry.widths[0] + span * value)),
@@ -80,7 +83,7 @@ const player = (() => {
   function pause(view) {
     clearInterval(view.playing);
     view.playing = null;
-    view.button.textContent = "▶ Play the training";
+    view.button.textContent = `▶ Play the ${view.data.course}`;
   }
 
   function play(view) {
@@ -104,6 +107,7 @@ const player = (() => {
       }
       view = build(parentElement, data);
       view.stamp = stamp;
+      view.data = data;
       view.button.addEventListener("click", () => (view.playing ? pause(view) : play(view)));
       pause(view);
       players.set(parentElement, view);

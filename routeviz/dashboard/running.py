@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from routeviz.counterfactual import Importance, Original
+    from routeviz.datasets import Sample
     from routeviz.network import RoutingNetwork
+    from routeviz.routelog import RouteLog
 
 KEPT_BYTES = 128 << 20
 
@@ -85,6 +87,14 @@ def importance(
     x, route = _entering(net, image, how)
     found = close_each(net, x, label=label, ignore_index=ignore_index, route=route)
     return image_importance(net.space, found, {"id": name})
+
+
+def rescaled(net: RoutingNetwork, sample: Sample, how: How, factors: Sequence[float]) -> RouteLog:
+    """The route of one image at several sizes, smallest first, as a log with a column ``factor``."""
+    from routeviz.tracing import trace_rescaled
+
+    route = None if how.forced is None else np.array(how.forced, np.float32)
+    return trace_rescaled(net, sample, factors, resize=how.resize, route=route)
 
 
 def features(net: RoutingNetwork, image: np.ndarray, how: How, cell: int) -> np.ndarray | None:

@@ -49,6 +49,11 @@ class Figure:
     topic: str = ""
 
     @property
+    def convention(self) -> str:
+        """In which MACs are counted; empty where it is not about MACs."""
+        return self.unit.rpartition(", ")[2] if self.key.startswith(tuple(MACS)) else ""
+
+    @property
     def text(self) -> str:
         """The value as people read it: a share in percent, MACs with their unit."""
         if self.unit.startswith("share"):

@@ -11,7 +11,20 @@ import numpy as np
 import streamlit as st
 
 import routeviz as rv
-from routeviz.dashboard import asked, caches, charts, colouring, components, exports, filtering, filters, links, state
+from routeviz.dashboard import (
+    asked,
+    caches,
+    charts,
+    colouring,
+    components,
+    dynamics,
+    exports,
+    filtering,
+    filters,
+    links,
+    scaling,
+    state,
+)
 from routeviz.dashboard.chooser import choose_collection, thumbnail_of
 from routeviz.dashboard.collection import PROCEDURAL, Collection
 from routeviz.dashboard.population import MOST_CLUSTERED, MOST_PLACED, Population
@@ -26,6 +39,7 @@ LATTICE, HEAT, GATES, COST, PLANE, TYPICAL = (
 SHOWN = {"mean activation": "Mean activation", "share open": "Share of images that open a path"}
 ALL_PATHS = "all paths, by layer"
 CLUSTERS = 4
+ALL, DYNAMIC, SCALE = "What do images do?", "How dynamic is it?", "Does it follow scale?"
 
 
 @st.fragment
@@ -33,9 +47,24 @@ def population_view(collection: Collection, convention: str) -> None:
     """All charts, over the images that pass the filter; they run again together, as each of them changes the filter."""
     mask = filtering.filtered(collection)
     st.space("xsmall")
+    question = st.segmented_control(
+        "Question",
+        [ALL, DYNAMIC, SCALE],
+        default=ALL,
+        key=state.QUESTION,
+        bind=state.BOUND,
+        required=True,
+        label_visibility="collapsed",
+    )
     filtering.filter_bar(collection, convention, mask)
     if not mask.any():
         st.info("No image passes the filter: remove a condition above.", icon=":material/filter_list_off:")
+        return
+    if question == DYNAMIC:
+        dynamics.show(collection, mask, convention)
+        return
+    if question == SCALE:
+        scaling.show(collection, mask, convention)
         return
     population = caches.population(collection.log.digest, collection.log)
     usage(collection, population, mask)
