@@ -115,8 +115,12 @@ def log(
         click.echo(json.dumps(data, indent=2))
         return
     n_paths = routes.space.n_paths
-    taken = "frames of one film (shuffled by shifts, resampled in runs)" if sequence else "independent images"
-    click.echo(f"{log}: {len(routes)} {taken}\n")
+    used = int(whole.images.iloc[0]) if len(whole) else len(routes)
+    taken = "frames of one film" if sequence else "independent images"
+    shuffled = f"{min(permutations, used - 1)} shifts" if sequence else f"{permutations} shuffles"
+    drawn = f"{resamples} resamples{' of runs' if sequence else ''}"
+    looked_at = f"; {used} of them looked at" if used < len(routes) else ""
+    click.echo(f"{log}: {len(routes)} {taken}{looked_at}; {shuffled}, {drawn}\n")
     if not sequence and (likeness := neighbour_likeness(routes, facts=chosen)) > ALIKE:
         alike = f"Neighbouring images are alike (rank correlation {likeness:.2f}), as frames of a film are"
         click.echo(f"{_wrapped(f'{alike}: then what follows finds too much. Test with --sequence.')}\n")

@@ -157,7 +157,7 @@ def curves(sizes: pd.DataFrame, costs: np.ndarray, at: int, convention: str) -> 
             marker={"size": 7},
             hovertemplate="%{x:.3g} times: %{y:.4s}<extra></extra>",
         )
-        figure.add_vline(x=float(np.log10(sizes["factor"].iat[at])), line={"color": "#e0407a", "width": 2})
+        figure.add_vline(x=sizes["factor"].iat[at], line={"color": "#e0407a", "width": 2})
         figure.update_layout(
             height=220,
             margin={"l": 8, "r": 8, "t": 8, "b": 8},

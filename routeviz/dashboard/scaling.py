@@ -84,14 +84,14 @@ def tests(key: caches.Key, log: RouteLog) -> None:
                 [STRONGEST, *dict.fromkeys(paths["fact"])],
                 key=state.FACT,
                 bind=state.BOUND,
-                help="What lattice and table show of each path; p-values are corrected for all facts. An object is a connected "
-                "piece of a class in the label: small below 32², medium below 96² pixels, large from there on.",
+                help="What lattice and table show of each path; p-values are corrected for all facts. An object is a "
+                "connected piece of a class in the label: small below 32², medium below 96² pixels, else large.",
             )
         correlations(log.space, caches.path_usage(key, log)["activation"].to_numpy(), paths, fact)
     if len(whole):
         st.markdown("**The route as a whole**")
         show_table(whole, "of the route")
-    meanings(len(log), whole, shuffles)
+    meanings(len(log), whole, shuffles, film)
     if "scale_class" in log.columns:
         predictions(key, log, min(shuffles, MOST_PREDICTED))
     else:
@@ -189,14 +189,15 @@ def show_table(table: pd.DataFrame, what: str, *, height: int | str = "content")
     )
 
 
-def meanings(n: int, table: pd.DataFrame, shuffles: int) -> None:
+def meanings(n: int, table: pd.DataFrame, shuffles: int, film: bool) -> None:
     """What the figures mean, and of how many images they are."""
     from routeviz.stats import CORRELATION_WORDS
 
-    said = [f"{word}: {meaning}." for word, meaning in CORRELATION_WORDS.items()]
     used = int(table["images"].iloc[0]) if len(table) else n
     of = f"{used:,} images" if used == n else f"{used:,} of {n:,} images (those with labels; at most a seeded sample)"
-    st.caption(plain(f"{of}, {shuffles:,} shuffles, {RESAMPLES:,} resamples. {' '.join(said)}"))
+    done = f"{min(shuffles, used - 1):,} shifts of the film" if film else f"{shuffles:,} shuffles"
+    said = [f"{word}: {meaning}." for word, meaning in CORRELATION_WORDS.items()]
+    st.caption(plain(f"{of}, {done}, {RESAMPLES:,} resamples. {' '.join(said)}"))
 
 
 def predictions(key: caches.Key, log: RouteLog, shuffles: int) -> None:
