@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from routeviz.stats import Prediction
 
 LATTICE = "scale_lattice"
-SHUFFLES, RESAMPLES, MOST_PREDICTED = 999, 999, 99
+LEAST_SHUFFLES, SHUFFLES, RESAMPLES, MOST_PREDICTED = 99, 999, 999, 99
 STRONGEST = "the one it goes with most"
 SEEN = {"activation": "activations of all paths", "open": "which paths are open"}
 COLOURS = ("#3a86c8", "#e0407a", "#e0701a")
@@ -47,7 +47,7 @@ def tests(key: caches.Key, log: RouteLog) -> None:
     shuffles = int(
         places[0].number_input(
             "Shuffles",
-            19,
+            LEAST_SHUFFLES,
             9999,
             SHUFFLES,
             key=state.SHUFFLES,
