@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from routeviz.dashboard import caches, runs, state
+from routeviz.dashboard import asked, caches, runs, state
 from routeviz.dashboard.chooser import LISTED
 from routeviz.dashboard.collection import Collection
 from routeviz.dashboard.order import window
@@ -70,11 +70,10 @@ def choose(collection: Collection, mask: np.ndarray) -> tuple[int, tuple[float, 
     ids, rows = collection.facts["id"], np.flatnonzero(mask)
     known = {ids.iat[row]: row for row in rows}
     options = [ids.iat[row] for row in window(rows, known.get(state.value(state.IMAGE)), LISTED)]
-    if st.session_state.get(state.IMAGE) not in options:
-        st.session_state.pop(state.IMAGE, None)
     left, right = st.columns(2, gap="medium")
     with left:
-        id_ = st.selectbox("Image", options, key=state.IMAGE, bind=state.BOUND, help="Type to search.")
+        id_ = asked.choose("Image", options, lambda: options[0], key=state.IMAGE, help="Type to search.")
+        asked.say(state.IMAGE, "image")
     with right:
         low, high = st.select_slider(
             "From and to, times its size",

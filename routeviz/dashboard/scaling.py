@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from routeviz.dashboard import caches, components, filtering, rescaling, state
+from routeviz.dashboard import asked, caches, components, filtering, rescaling, state
 from routeviz.dashboard.collection import Collection
 from routeviz.dashboard.exports import file_name
 from routeviz.dashboard.words import percent, plain
@@ -79,14 +79,17 @@ def tests(key: caches.Key, log: RouteLog) -> None:
     st.markdown(f"**Each of {log.space.n_paths} paths.** {plain(correlation_verdict(paths))}")
     if len(paths):
         with places[2]:
+            facts = [STRONGEST, *dict.fromkeys(paths["fact"])]
+            asked.check(state.FACT, facts)
             fact = st.selectbox(
                 "Fact of the objects' scale",
-                [STRONGEST, *dict.fromkeys(paths["fact"])],
+                facts,
                 key=state.FACT,
                 bind=state.BOUND,
                 help="What lattice and table show of each path; p-values are corrected for all facts. An object is a "
                 "connected piece of a class in the label: small below 32², medium below 96² pixels, else large.",
             )
+        asked.say(state.FACT, "fact")
         correlations(log.space, caches.path_usage(key, log)["activation"].to_numpy(), paths, fact)
     if len(whole):
         st.markdown("**The route as a whole**")

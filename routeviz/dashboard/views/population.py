@@ -39,7 +39,7 @@ LATTICE, HEAT, GATES, COST, PLANE, TYPICAL = (
 SHOWN = {"mean activation": "Mean activation", "share open": "Share of images that open a path"}
 ALL_PATHS = "all paths, by layer"
 CLUSTERS = 4
-ALL, DYNAMIC, SCALE = "What do images do?", "How dynamic is it?", "Does it follow scale?"
+ALL, DYNAMIC, SCALE = QUESTIONS = "What do images do?", "How dynamic is it?", "Does it follow scale?"
 
 
 @st.fragment
@@ -47,15 +47,17 @@ def population_view(collection: Collection, convention: str) -> None:
     """All charts, over the images that pass the filter; they run again together, as each of them changes the filter."""
     mask = filtering.filtered(collection)
     st.space("xsmall")
+    asked.check(state.QUESTION, QUESTIONS)
     question = st.segmented_control(
         "Question",
-        [ALL, DYNAMIC, SCALE],
+        QUESTIONS,
         default=ALL,
         key=state.QUESTION,
         bind=state.BOUND,
         required=True,
         label_visibility="collapsed",
     )
+    asked.say(state.QUESTION, "question")
     filtering.filter_bar(collection, convention, mask)
     if not mask.any():
         st.info("No image passes the filter: remove a condition above.", icon=":material/filter_list_off:")
