@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from routeviz.dashboard.filters import Evidence
 from routeviz.dashboard.means import Mean, mean_of_log
 from routeviz.dashboard.population import Population
 from routeviz.dashboard.settings import Settings
-from routeviz.dashboard.shelf import Item, find
+from routeviz.dashboard.shelf import LOG_FILE, Item, find
 from routeviz.datasets import Sample, open_dataset
 from routeviz.plots import Sheet, render_figure
 from routeviz.routelog import RouteLog, load_log
@@ -60,6 +60,19 @@ def _log(path: str, stamp: Key) -> RouteLog:
 def log(item: Item) -> RouteLog:
     """Open the log of an item; raises LogError where it cannot be read."""
     return _log(str(item.path), item.stamp)
+
+
+@st.cache_resource(max_entries=1024, show_spinner=False)
+def _made_by(path: str, stamp: Key) -> str | None:
+    try:
+        return json.loads(Path(path).joinpath(LOG_FILE).read_bytes())["source"]["checkpoint"]["sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def made_by(item: Item) -> str | None:
+    """Hash of the checkpoint that a log names, without opening it; None where it names none."""
+    return _made_by(str(item.path), item.stamp)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -324,6 +337,12 @@ def front(folder: str, stamp: Key) -> Front:
     from routeviz.counterfactual import load_front
 
     return load_front(folder)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def drift(key: Key, _paths: Mapping[int, str]) -> runs.Drift:
+    """Routes of the same images at every checkpoint; raises InputError where the logs are not of the same ones."""
+    return runs.follow(_paths)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Measuring the time of every cell and path")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 
 from routeviz.dashboard.runs import Run, smooth
@@ -12,8 +13,8 @@ from routeviz.plots.style import series
 from routeviz.quantities import unit_of
 
 HEIGHT = 260
-COLOURS, MARK = ("#3a86c8", "#e0701a"), "#e0407a"
-"""Of the first curve, the second, and the step: they stand out from white and from black."""
+COLOURS, MARK = ("#3a86c8", "#e0701a", "#1f9e89"), "#e0407a"
+"""Of the curves in their order, and of the step: they stand out from white and from black."""
 
 THIN = 0.8
 
@@ -59,6 +60,33 @@ def macs(run: Run, convention: str) -> Sheet:
     return _sheet(run, marks, "MACs", (0, highest))
 
 
+def paths(run: Run, table: pd.DataFrame) -> Sheet:
+    """Paths that are alive at each step of a drift, and those born and died since the one before."""
+    marks = [_course(table, name, index, name) for index, name in enumerate(("alive", "born", "died"))]
+    return _sheet(run, marks, "paths", (0, 1.06 * max(1, table["alive"].max(), table["died"].max())))
+
+
+def entropy(run: Run, table: pd.DataFrame, gates: pd.DataFrame) -> Sheet:
+    """Entropy of gates over images at each step of a drift: the mean of all, and the largest."""
+    marks = [_course(table, "entropy", 0, "mean of all gates")]
+    marks.append(_line(table["step"], gates.max().to_numpy(), 1, "of the gate that decides most"))
+    return _sheet(run, marks, "entropy, bits", (0, 1.06))
+
+
+def drifted_macs(run: Run, table: pd.DataFrame) -> Sheet:
+    """Real MACs at each step of a drift, counted as the released code does, beside the expected ones."""
+    names = {"macs_released": "real (released)", "expected_macs_released": "expected (released)"}
+    known = {name: words for name, words in names.items() if name in table}
+    if not known:
+        return _sheet(run, [], "MACs", (0, 1))
+    highest = table[list(known)].to_numpy(float).max()
+    unit, letter = unit_of(highest)
+    marks = [
+        _line(table["step"], table[name] / unit, index, words) for index, (name, words) in enumerate(known.items())
+    ]
+    return _sheet(run, marks, f"MACs an image, {letter}", (0, 1.06 * highest / unit))
+
+
 def drawn(sheet: Sheet, step: int) -> go.Figure:
     """Draw one panel of curves for the screen, with a line at a step."""
     (panel,) = sheet.panels
@@ -91,6 +119,15 @@ def drawn(sheet: Sheet, step: int) -> go.Figure:
         yaxis={"title": safe(panel.y.label), "range": panel.y.ends, "zeroline": False},
     )
     return figure
+
+
+def _course(table: pd.DataFrame, column: str, index: int, name: str) -> Line:
+    return _line(table["step"], table[column], index, name)
+
+
+def _line(step: pd.Series, values: pd.Series | np.ndarray, index: int, name: str) -> Line:
+    colour, dash, symbol = series(index)
+    return Line(step.to_numpy(float), np.asarray(values, float), colour, 1.3, dash, symbol, name)
 
 
 def _sheet(run: Run, marks: list[Line], label: str, ends: tuple[float, float] | None = None) -> Sheet:

@@ -17,7 +17,7 @@ from routeviz.jobs import Job, Progress, delete, list_jobs, new_folder, start, s
 POLL_S = 1.0
 LISTED = 12
 TRACE, TRAIN, SWEEP, DRIFT = "trace", "train", "front", "drift"
-RUNS, FRONTS = "Training runs", "Budget front"
+RUNS, FRONTS, DRIFTS = "Training runs", "Budget front", "Drift"
 BADGES = {
     "running": ("blue", "play_circle"),
     "finished": ("green", "check_circle"),
@@ -56,7 +56,7 @@ def _listed(settings: Settings, busy: bool) -> None:
     latest = {job.result: job.id for job in reversed(jobs)}
     for job in jobs[:LISTED]:
         with st.container(border=True, key=f"job_{job.id}"):
-            unfinished = job.kind in (TRAIN, SWEEP) and job.state != "finished" and latest[job.result] == job.id
+            unfinished = job.kind in (TRAIN, SWEEP, DRIFT) and job.state != "finished" and latest[job.result] == job.id
             _one(settings, job, results.get(job.result), resumable=unfinished)
     if len(jobs) > LISTED:
         st.caption(f"{len(jobs) - LISTED} older ones are in {plain(settings.jobs)}.")
@@ -98,6 +98,12 @@ def _buttons(settings: Settings, job: Job, item: Item | None, resumable: bool) -
         wanted = {state.PART: FRONTS, state.FRONT: item.name}
         look = {"icon": ":material/show_chart:", "type": "tertiary"}
         st.button("Show the front", key=f"open_{job.id}", on_click=state.want, args=(wanted,), **look)
+    if job.kind == DRIFT and job.state == "finished":
+        shelf = caches.items(json.dumps(settings.to_environment()))
+        run = [one.name for one in shelf if one.kind == "run" and str(one.path) == job.command[1]]
+        wanted = {state.PART: DRIFTS, **({state.RUN: run[0]} if run else {})}
+        look = {"icon": ":material/timeline:", "type": "tertiary"}
+        st.button("Show the drift", key=f"open_{job.id}", on_click=state.want, args=(wanted,), **look)
     if job.running:
         st.button("Stop", key=f"stop_{job.id}", icon=":material/stop:", on_click=stop, args=(job,))
         return

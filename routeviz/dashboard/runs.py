@@ -18,6 +18,7 @@ from routeviz.space import INPUTS, STATES, RoutingSpace, cell_states, open_paths
 from routeviz.space.drawing import INPUT_WORDS, MARKS, lattice_data
 
 if TYPE_CHECKING:
+    from routeviz.routelog import RouteLog
     from routeviz.training import TrainConfig
 
 SMOOTHED = 60
@@ -127,6 +128,37 @@ def routes(checkpoints: Sequence[Path], image: np.ndarray, how: running.How) -> 
         for convention, values in costs.items():
             values.append(int(macs(net, gates[-1][None], size, convention=convention)[0]))
     return Routes(space, np.stack(gates), {convention: np.array(values) for convention, values in costs.items()})
+
+
+class Drift(NamedTuple):
+    """What is known of a run's checkpoints on the same images.
+
+    ``table`` is that of `routeviz.stats.drift`, ``events`` that of `path_events`; ``entropy`` and ``activation`` those
+    of `path_courses`; ``warnings`` of each step those of `collapses` up to there.
+    """
+
+    logs: Mapping[int, RouteLog]
+    table: pd.DataFrame
+    events: pd.DataFrame
+    entropy: pd.DataFrame
+    activation: pd.DataFrame
+    warnings: Mapping[int, pd.DataFrame]
+
+
+def follow(paths: Mapping[int, str]) -> Drift:
+    """Read the logs of a drift and describe them; raises InputError where they are not of the same images."""
+    from routeviz.routelog import load_log
+    from routeviz.stats import collapses, drift, path_courses, path_events
+
+    logs = {step: load_log(path) for step, path in paths.items()}
+    return Drift(
+        logs,
+        drift(logs),
+        path_events(logs),
+        path_courses(logs),
+        path_courses(logs, value="activation"),
+        {last: collapses({step: log for step, log in logs.items() if step <= last}) for last in logs},
+    )
 
 
 def film(space: RoutingSpace) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a job is told on the screen: a checkpoint and images to run it on, a training, or a front."""
+"""What a job is told on the screen: a checkpoint and images to run it on, a training, a front, or a drift."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import streamlit as st
 from routeviz.dashboard import asked, state, uploads
 from routeviz.dashboard.chooser import GATES, OWN_SUFFIX, SPLITS, current_run
 from routeviz.dashboard.collection import PROCEDURAL, dataset_names
-from routeviz.dashboard.joblist import SWEEP, TRACE, TRAIN
+from routeviz.dashboard.joblist import DRIFT, SWEEP, TRACE, TRAIN
 from routeviz.dashboard.settings import Settings
 from routeviz.dashboard.shelf import CHECKPOINT_SUFFIXES, Item
 from routeviz.dashboard.words import WORDS
@@ -210,6 +210,25 @@ def show_front(settings: Settings, shelf: list[Item]) -> None:
             flags = _flags({**options, **gate, "resize": _size(size), "out": folder / "front"})
             title = f"Budget front of {file.name} on {name}, {split}"
             start(folder, ["front", str(checkpoint), *flags], title=title, kind=SWEEP, result=folder / "front")
+
+
+def show_drift(settings: Settings, run: Item, n_checkpoints: int) -> None:
+    """Choose labelled images, and start the job that sends them through all checkpoints of a run."""
+    left, middle, right = st.columns(3, gap="large")
+    with left:
+        name = choose_labelled(settings, "drift")
+    with middle:
+        split = st.selectbox("Split", SPLITS, key="drift_split", index=SPLITS.index("val"))
+    options = {"dataset": name, "root": settings.roots.get(name), "split": split}
+    with right:
+        if name == PROCEDURAL:
+            options["option"] = f"length={st.number_input('Scenes', 2, 5000, 24, key='drift_length')}"
+    words = f"Trace them through {n_checkpoints} checkpoints"
+    if st.button(words, type="primary", icon=":material/play_arrow:", key="drift_go"):
+        with _job_folder(settings, f"{DRIFT} {run.path.name}") as folder:
+            flags = _flags({**options, "out": folder / "drift"})
+            title = f"Drift of {run.name} on {name}, {split}"
+            start(folder, ["drift", str(run.path), *flags], title=title, kind=DRIFT, result=folder / "drift")
 
 
 def allowed(text: str, settings: Settings) -> Path:

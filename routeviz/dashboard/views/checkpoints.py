@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from routeviz.dashboard import asked, caches, curves, exports, fronts, joblist, running, runs, state, work
+from routeviz.dashboard import asked, caches, curves, drifting, exports, fronts, joblist, running, runs, state, work
 from routeviz.dashboard.chooser import CONVENTIONS, current_run
 from routeviz.dashboard.collection import dataset_names
-from routeviz.dashboard.joblist import FRONTS, RUNS
+from routeviz.dashboard.joblist import DRIFTS, FRONTS, RUNS
 from routeviz.dashboard.player import player
 from routeviz.dashboard.settings import Settings
 from routeviz.dashboard.shelf import Item
+from routeviz.dashboard.steps import choose_step
 from routeviz.dashboard.words import WORDS, percent, plain, short
 from routeviz.errors import RoutevizError
 
@@ -70,7 +71,7 @@ def about(run: runs.Run) -> None:
 @st.fragment
 def run_view(settings: Settings, shelf: list[Item], item: Item, run: runs.Run, convention: str) -> None:
     """Everything about one run; only this runs again when another step is chosen."""
-    step = choose_step(run)
+    step = choose_step(run.marks, "with an evaluation or a checkpoint")
     numbers(run, step, convention)
     sheets = {
         "Loss": curves.losses(run),
@@ -94,33 +95,6 @@ def run_view(settings: Settings, shelf: list[Item], item: Item, run: runs.Run, c
         said += f" Real MACs are counted by {convention}, expected ones by released: choose that to compare the two."
     st.caption(said, help=WORDS["expected MACs"])
     show_routes(settings, shelf, run, step, convention)
-
-
-def choose_step(run: runs.Run) -> int:
-    """The one slider of the page."""
-    marks = run.marks
-    if len(marks) == 1:
-        st.caption(f"Step {marks[0]:,} is the only one with an evaluation or a checkpoint.")
-        return marks[0]
-    asked.begin(state.STEP, marks, lambda: marks[-1])
-    now = int(state.value(state.STEP))
-    step = st.select_slider(
-        "Step",
-        marks,
-        # A widget leaves its own default out of the address: never what is shown.
-        value=marks[0] if now != marks[0] else marks[-1],
-        key=state.STEP,
-        bind=state.BOUND,
-        on_change=keep_step,
-        help=WORDS["step"],
-    )
-    asked.say(state.STEP, "step")
-    return step
-
-
-def keep_step() -> None:
-    """Have the address name the step also where the slider was brought to its default."""
-    st.session_state[state.STEP] = st.session_state[state.STEP]
 
 
 def numbers(run: runs.Run, step: int, convention: str) -> None:
@@ -243,7 +217,7 @@ state.take_wanted()
 st.space("xxsmall")  # a control without a label would begin below the navigation
 part = st.segmented_control(
     "Part",
-    [RUNS, USE, TRAIN, FRONTS],
+    [RUNS, USE, TRAIN, FRONTS, DRIFTS],
     default=RUNS,
     key=state.PART,
     bind=state.BOUND,
@@ -257,6 +231,8 @@ try:
         work.show_trace(settings_now, shelf_now)
     elif part == TRAIN:
         work.show_train(settings_now)
+    elif part == DRIFTS:
+        drifting.show(settings_now, shelf_now)
     else:
         fronts.show(settings_now, shelf_now)
 except RoutevizError as error:
