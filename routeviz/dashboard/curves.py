@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from routeviz.dashboard.runs import Run, smooth
-from routeviz.plots.screen import safe
+from routeviz.plots.screen import SYMBOLS, safe
 from routeviz.plots.sheet import Axis, Line, Panel, Sheet
 from routeviz.plots.style import series
 from routeviz.quantities import unit_of
@@ -101,7 +101,7 @@ def drawn(sheet: Sheet, step: int) -> go.Figure:
             name=safe(mark.name),
             mode="lines+markers" if mark.symbol else "lines",
             line={"dash": mark.dash, "width": 1.2 if thin else 2.2, "color": colour},
-            marker={"size": 7, "symbol": mark.symbol or "circle", "color": colour},
+            marker={"size": 7, "symbol": SYMBOLS[mark.symbol or "circle"], "color": colour},
             showlegend=not thin,
             hovertemplate="%{y:.4g}",
         )

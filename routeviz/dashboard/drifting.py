@@ -15,6 +15,7 @@ from routeviz.dashboard.settings import Settings
 from routeviz.dashboard.shelf import Item
 from routeviz.dashboard.steps import choose_step
 from routeviz.dashboard.words import WORDS, percent, plain
+from routeviz.errors import RoutevizError
 
 LATTICE = "drift_lattice"
 NAMED = 12
@@ -94,8 +95,12 @@ def drifts_of(run: runs.Run, shelf: Sequence[Item]) -> dict[str, dict[int, Item]
 def drift_view(run: runs.Run, items: Mapping[int, Item]) -> None:
     """All of one drift; only this runs again when another step is chosen."""
     key = tuple(caches.key_of(item.path, item.stamp) for item in items.values())
-    with st.spinner(f"Describing {len(items)} route logs"):
-        found = caches.drift(key, {step: str(item.path) for step, item in items.items()})
+    try:
+        with st.spinner(f"Describing {len(items)} route logs"):
+            found = caches.drift(key, {step: str(item.path) for step, item in items.items()})
+    except RoutevizError as error:
+        st.error(plain(error), icon=":material/error:")
+        return
     table, first = found.table, next(iter(found.logs.values()))
     data = first.source.get("dataset") or {}
     missing = len(run.checkpoints) - len(items)
@@ -124,12 +129,12 @@ def drift_view(run: runs.Run, items: Mapping[int, Item]) -> None:
                 config={"displayModeBar": False},
                 alt=f"{title} by step",
             )
-    left, right = st.columns([1.5, 1], gap="medium")
+    lattice(found, step)
+    left, right = st.columns([1, 1.5], gap="medium")
     with left:
-        lattice(found, step)
-    with right:
         events(found, step)
-    warnings(found.warnings[step], step)
+    with right:
+        warnings(found.warnings[step], step)
     st.markdown("**All checkpoints**")
     show_table(table)
 
@@ -138,7 +143,7 @@ def verdict(table: pd.DataFrame, n_paths: int) -> str:
     """Say in one or two sentences how routes changed from the first checkpoint to the last, no change included."""
     first, last = table.iloc[0], table.iloc[-1]
     if len(table) == 1:
-        return f"Step {first.step:,} alone: {first.alive} of {n_paths} paths are open for any image."
+        return f"Step {int(first.step):,} alone: {int(first.alive)} of {n_paths} paths are open for any image."
     died, born = int(table["died"].sum()), int(table["born"].sum())
     if died or born:
         moved = f"paths died: {died}, born: {born}"
@@ -149,13 +154,14 @@ def verdict(table: pd.DataFrame, n_paths: int) -> str:
         f"From step {int(first.step):,} to {int(last.step):,}, {moved}. At the end {int(last.alive)} of {n_paths} are "
         f"open for any image, {decided}."
     )
-    costs = {"macs_released": "real MACs", "expected_macs_released": "expected MACs, which a budget steers,"}
+    costs = {
+        "macs_released": "real MACs change",
+        "expected_macs_released": "expected MACs, which a budget steers, change",
+    }
     changed = [
-        f"{words} changed by {100 * (last[name] / first[name] - 1):+.1f}%"
-        for name, words in costs.items()
-        if name in table
+        f"{words} by {100 * (last[name] / first[name] - 1):+.1f}%" for name, words in costs.items() if name in table
     ]
-    return f"{said} On average, {' and '.join(changed)}." if changed else said
+    return f"{said} On average {' and '.join(changed)}." if changed else said
 
 
 def lattice(found: runs.Drift, step: int) -> None:

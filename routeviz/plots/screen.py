@@ -26,7 +26,7 @@ INCH, POINT = 150, 1.6
 """Pixels of an inch and of a point at print: a column is 488 pixels wide."""
 
 FONT = 12
-_SYMBOLS = {
+SYMBOLS = {
     "circle": "circle",
     "square": "square",
     "diamond": "diamond",
@@ -269,13 +269,13 @@ def _(mark: Picture, place: tuple, unit: float) -> None:
 
 def _line(mark: Line, unit: float) -> dict:
     style = {"color": mark.colour, "dash": mark.dash, "width": max(0.7, mark.width * unit)}
-    marker = {"marker": {"symbol": _SYMBOLS[mark.symbol], "size": 7, "color": mark.colour}} if mark.symbol else {}
+    marker = {"marker": {"symbol": SYMBOLS[mark.symbol], "size": 7, "color": mark.colour}} if mark.symbol else {}
     return {"mode": "lines+markers" if mark.symbol else "lines", "line": style, "showlegend": False, **marker}
 
 
 def _dots(mark: Dots, unit: float) -> dict:
     marker = {
-        "symbol": _SYMBOLS[mark.symbol],
+        "symbol": SYMBOLS[mark.symbol],
         "size": max(3.5, mark.size * unit),
         "color": mark.colour if mark.filled else "white",
         "line": {"color": mark.colour, "width": 1.4},
