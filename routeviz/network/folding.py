@@ -28,9 +28,9 @@ class Parts(NamedTuple):
 class FoldedConv(nn.Module):
     """A convolution with bias and, where asked, a ReLU behind it; channels-last.
 
-    Where oneDNN computes (float32 on a CPU), bias and sum are applied to values while they are at hand: these are the
-    operators that torch's own compiler calls. Their ReLU is left out, as it makes 0 of NaN, which is to be seen; and so
-    is their reordering of weights, which for some sizes of image finds a layout that takes twenty times as long.
+    A pointwise one is a matrix product, which is quicker than torch's convolution at every size that was measured
+    (`analysis/benchmarks/inference.py`). Bias, sum and ReLU are passes of their own: oneDNN's ReLU within a convolution
+    makes 0 of NaN, which is to be seen, and its reordered weights take twenty times as long for some sizes of image.
 
     Parameters
     ----------
@@ -44,10 +44,11 @@ class FoldedConv(nn.Module):
     def __init__(self, conv: nn.Conv2d, *, relu: bool = False, every: int = 1):
         super().__init__()
         self.every, self.relu = every, relu
-        self.place = [list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups]
+        self.place = conv.stride, conv.padding, conv.dilation, conv.groups
         self.bias = None if conv.bias is None else conv.bias.detach().clone()
         self.weight = conv.weight.detach().clone(memory_format=CHANNELS_LAST)
-        self.fused = self.weight.device.type == "cpu" and self.weight.dtype == torch.float32 and _has_onednn()
+        pointwise = self.place == ((1, 1), (0, 0), (1, 1), 1) and conv.kernel_size == (1, 1)
+        self.matrix = self.weight.flatten(1).T if pointwise else None
 
     def forward(self, x: Tensor) -> Tensor:
         if self.every > 1:
@@ -57,15 +58,14 @@ class FoldedConv(nn.Module):
 
     def plus(self, x: Tensor, other: Tensor) -> Tensor:
         """``relu(conv(x) + other)``."""
-        if self.fused:
-            return torch.ops.mkldnn._convolution_pointwise.binary(
-                x, other, self.weight, self.bias, *self.place, "add", 1.0, None, [], None
-            ).relu_()
         return self._conv(x).add_(other).relu_()
 
     def _conv(self, x: Tensor) -> Tensor:
-        padding, stride, dilation, groups = self.place
-        return F.conv2d(x, self.weight, self.bias, stride, padding, dilation, groups)
+        if self.matrix is None:
+            return F.conv2d(x, self.weight, self.bias, *self.place)
+        rows = x.permute(0, 2, 3, 1)  # (N, H, W, C)
+        y = torch.mm(rows.flatten(0, 2), self.matrix).unflatten(0, rows.shape[:3]).permute(0, 3, 1, 2)
+        return y if self.bias is None else y.add_(self.bias[:, None, None])
 
 
 class FoldedCell(nn.Module):
@@ -152,8 +152,3 @@ def _unchanged(kept: list[tuple[Tensor, int]], tensors: list[Tensor]) -> bool:
     return len(kept) == len(tensors) and all(
         was is tensor and version == tensor._version for (was, version), tensor in zip(kept, tensors, strict=True)
     )
-
-
-def _has_onednn() -> bool:
-    """Whether torch has oneDNN and the operator that is used here; it is not part of its public interface."""
-    return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
