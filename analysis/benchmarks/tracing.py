@@ -1,0 +1,114 @@
+"""What tracing costs beside bare inference, and whether its memory grows with the number of images.
+
+    OMP_NUM_THREADS=1 python analysis/benchmarks/tracing.py [--images 64] [--repeats 5] [--many 10000]
+
+Bare inference sends images that were read and normalised before the clock started through the bundled network, in
+batches of eight. Tracing reads the same images while the network works, and writes a log: once from PNG files without
+labels, once from `scenes`, which draws images and labels, finds their objects and scores the segmentations. All take
+turns in one process. `cpu` is processor time of this process alone: what the process that reads does is not in it, and
+stands in rows of its own; `wall` shows how far the two overlap.
+
+With --many, small images are traced, 100 and that many, each in a process of its own, and the largest resident memory
+of both is compared; it is read from /proc, so this runs on Linux.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from inference import taking_turns
+from PIL import Image
+
+import routeviz as rv
+from routeviz.bundled import bundled_data
+from routeviz.tracing.reading import read_ahead
+from routeviz.training import checkpoint_paths
+
+SIZE, BATCH = (352, 480), 8
+FEW, SMALL = 100, (32, 32)
+
+MEMORY = """
+import sys
+import routeviz as rv
+number, size, checkpoint, out = int(sys.argv[1]), (int(sys.argv[2]), int(sys.argv[3])), sys.argv[4], sys.argv[5]
+rv.trace(rv.load_checkpoint(checkpoint), rv.open_dataset("scenes", length=number, size=size), out=out)
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+
+
+def last_checkpoint() -> Path:
+    """The bundled network, fully trained."""
+    return list(checkpoint_paths(bundled_data("checkpoints") / "scenes").values())[-1]
+
+
+@torch.inference_mode()
+def infer(net: rv.RoutingNetwork, batches: list[torch.Tensor]) -> None:
+    for batch in batches:
+        net(batch)
+
+
+def trace(net: rv.RoutingNetwork, dataset: object) -> None:
+    with TemporaryDirectory() as folder:
+        rv.trace(net, dataset, out=Path(folder, "log"), batch_size=BATCH)
+
+
+def read(dataset: object) -> None:
+    """Decode or draw all images and measure their labels, in this process."""
+    for _ in read_ahead(dataset, range(len(dataset)), resize=None, workers=0, ahead=2):
+        pass
+
+
+def time_table(n_images: int, repeats: int) -> None:
+    """Print milliseconds an image of inference, tracing and reading."""
+    net = rv.load_checkpoint(last_checkpoint())
+    scenes = rv.open_dataset("scenes", length=n_images, size=SIZE)
+    with TemporaryDirectory() as folder:
+        for sample in (scenes[index] for index in range(n_images)):
+            Image.fromarray(sample.image).save(Path(folder, f"{sample.id}.png"))
+        files = rv.open_dataset("folder", folder)
+        images = torch.stack([net.preprocess(scenes[index].image) for index in range(n_images)])
+        batches = list(images.split(BATCH))
+        calls = {
+            "inference": lambda: infer(net, batches),
+            "tracing, files without labels": lambda: trace(net, files),
+            "tracing, scenes with labels": lambda: trace(net, scenes),
+            "reading alone, files without labels": lambda: read(files),
+            "reading alone, scenes with labels": lambda: read(scenes),
+        }
+        medians = taking_turns(calls, repeats)
+    print(
+        f"{n_images} images of {SIZE[0]}x{SIZE[1]}, median of {repeats}, {torch.get_num_threads()} threads; ms an image"
+    )
+    print(f"{'':<38}{'wall':>8}{'cpu':>8}{'cpu / inference':>18}")
+    _, bare = medians["inference"]
+    for name, (wall, cpu) in medians.items():
+        print(f"{name:<38}{1e3 * wall / n_images:>8.1f}{1e3 * cpu / n_images:>8.1f}{cpu / bare:>18.3f}")
+
+
+def peak_memory(n_images: int) -> float:
+    """Largest resident memory in MB of a process that traces so many small images."""
+    with TemporaryDirectory() as folder:
+        words = [str(n_images), *map(str, SMALL), str(last_checkpoint()), str(Path(folder, "log"))]
+        done = subprocess.run([sys.executable, "-c", MEMORY, *words], check=True, stdout=subprocess.PIPE, text=True)
+    return int(done.stdout) / 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=64)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--many", type=int, help="Compare the memory of so many images with that of 100.")
+    given = parser.parse_args()
+    time_table(given.images, given.repeats)
+    if given.many:
+        few, many = peak_memory(FEW), peak_memory(given.many)
+        print(f"peak memory: {few:.0f} MB for {FEW} images, {many:.0f} MB for {given.many:,}, ratio {many / few:.3f}")
+
+
+if __name__ == "__main__":
+    main()
