@@ -25,8 +25,9 @@ meet and which are carried past operations unchanged. **Open cells** (filled) ru
 bar through them) pass their input on at the same stride: every skip below leaves an open cell, is carried by closed
 cells alone, and arrives at an open cell or at the decoder. What a lattice cannot express is said with each; for all of
 them it is kernel sizes and atrous rates, pyramid pooling and attention, concatenation (features that meet are summed),
-operations at strides 1 and 2, and upsampling without an operation. Live cells send zeros along their shut paths: this
-is why cells beside a route are drawn as starved. A static network has no operation there.
+operations at strides 1 and 2, and upsampling without an operation. Crosses are cells that the network does not have.
+Where the route is forced on a dynamic network they are there: live cells send zeros along their shut paths, so that
+cells beside the route are starved.
 
 MACs and parameters are of the network that is built for the route alone (`routeviz train --architecture unet`, or cut
 out of a supernet by `routeviz export network CHECKPOINT --architecture unet`): no gates, C = 64, 19 classes, images of
@@ -42,7 +43,8 @@ def page(net: rv.RoutingNetwork, drawings: Path) -> str:
     parts = [INTRODUCTION, summary(net, known)]
     for key, route in known.items():
         first, *rest = inspect.getdoc(ARCHITECTURES[key]).split("\n\n")
-        svg = lattice_svg(net.space, route.activations, title=f"{route.name} as a route of {net.space.layers} layers")
+        title = f"{route.name} as a route of {net.space.layers} layers"
+        svg = lattice_svg(net.space, route.activations, title=title, static=True)
         (drawings / f"{key}.svg").write_text(svg + "\n", encoding="utf-8")
         parts += [
             f'<a id="{key}"></a>',  # the headings' own anchors differ from one viewer to the next

@@ -78,6 +78,7 @@ def lattice(
     on_select: Callable[[], None] | None = None,
     on_click: Callable[[], None] | None = None,
     forced: np.ndarray | None = None,
+    static: bool = False,
     title: str = "",
     path_notes: Mapping[str, Sequence[object]] | None = None,
     cell_notes: Mapping[str, Sequence[object]] | None = None,
@@ -88,11 +89,12 @@ def lattice(
     """Draw a route; a click or Enter on a cell or path sets ``selected`` (its short name) in the state of `key`.
 
     With `on_click` every click counts, also a second one on the same, and sets ``clicked`` while that is called. Paths
-    that are ``forced``, (path,) bool, are marked. Threshold and moves are switched in the browser, without a word to
-    the server. A ``bare`` drawing has neither these controls nor a legend; none is drawn `largest` times its own size.
-    With ``weights``, what they are called and (path,) from 0 to 1, these and not activations are width and colour.
+    that are ``forced``, (path,) bool, are marked; of a ``static`` network only its own cells are drawn. Threshold and
+    moves are switched in the browser, without a word to the server. A ``bare`` drawing has neither these controls nor
+    a legend; none is drawn `largest` times its own size. With ``weights``, what they are called and (path,) from 0 to
+    1, these and not activations are width and colour.
     """
-    data = lattice_data(space, activations, forced=forced, path_notes=path_notes, cell_notes=cell_notes)
+    data = lattice_data(space, activations, forced=forced, static=static, path_notes=path_notes, cell_notes=cell_notes)
     data |= {"selected": selected, "title": title, "clicks": on_click is not None, "largest": largest}
     if weights is not None:
         words, values = weights

@@ -1,4 +1,4 @@
-"""Lattices as small pictures: what a route opens, without words; no streamlit."""
+"""Static architectures as small pictures, without words; no streamlit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from routeviz.space.svg import THEMES, lattice_data
 
 
 def small(route: Route, *, theme: str = "light") -> str:
-    """A route as an SVG in a data URI: open paths, inputs that closed cells pass on, and the cells that run.
+    """A static architecture as an SVG in a data URI: open paths, inputs that are passed on, and the cells that run.
 
     Parameters
     ----------
@@ -17,7 +17,7 @@ def small(route: Route, *, theme: str = "light") -> str:
     theme : str
         ``"light"`` or ``"dark"``.
     """
-    colours, data = THEMES[theme], lattice_data(route.space, route.activations)
+    colours, data = THEMES[theme], lattice_data(route.space, route.activations, static=True)
     xs, ys = ([cell[axis] for cell in data["cells"]] for axis in "xy")
     left, top = min(xs) - 30, min(ys) - 20
     width, height = data["decoder"]["x"] + 12 - left, max(ys) + 20 - top
@@ -25,12 +25,10 @@ def small(route: Route, *, theme: str = "light") -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{left} {top} {width} {height}">',
         f'<path d="M{data["decoder"]["x"] + 6} {top + 6}v{height - 12}" stroke="{colours.soft}" stroke-width="3"/>',
     ]
-    for path, kind, level, source in zip(
-        data["paths"], data["path_kind"], data["path_level"], data["source"], strict=True
-    ):
+    for path, kind, level in zip(data["paths"], data["path_kind"], data["path_level"], strict=True):
         if kind == "open":
             look = f'stroke="{colours.ramp[level]}" stroke-width="6"'
-        elif kind == "passed" and data["cell_kind"][source] == "closed image":
+        elif kind == "passed":
             look = f'stroke="{colours.soft}" stroke-width="3.5" stroke-dasharray="0.1 8" stroke-linecap="round"'
         else:
             continue

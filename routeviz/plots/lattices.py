@@ -16,7 +16,7 @@ from routeviz.plots.sheet import BARE, NOTHING, Axis, Box, Dots, Hover, Line, Ma
 from routeviz.plots.style import DIFFERENCE, FAINT, INK, RAMP, SOFT, THEME, count_images, plain, series
 from routeviz.routelog import RouteLog
 from routeviz.space import Route, RoutingSpace, architectures, open_paths
-from routeviz.space.drawing import MARKS, PASSED, RAMP_STEPS, THICK, THIN, lattice_data
+from routeviz.space.drawing import MARKS, PASSED, RAMP_STEPS, THICK, THIN, UNUSED, lattice_data
 
 _MOVES = {"keep": "dash", "up": "dot", "down": "dashdot"}
 MOST_MOVES = 4
@@ -232,11 +232,8 @@ def _painted(classes: np.ndarray, colours: Sequence[Sequence[int]], what: str) -
 
 
 def _route_panel(route: Route, title: str, *, height: float = 1.75, fixed: bool = False) -> Panel:
-    data = lattice_data(route.space, route.activations)
+    data = lattice_data(route.space, route.activations, static=fixed)
     kinds, levels = np.array(data["path_kind"]), np.array(data["path_level"])
-    passed = kinds == "passed"
-    if fixed:
-        passed &= np.array([data["cell_kind"][cell] == "closed image" for cell in route.space.source])
     key = (RAMP_STEPS - 1,) if fixed else (1, (RAMP_STEPS - 1) // 2, RAMP_STEPS - 1)
     marks = [_strokes(data, np.flatnonzero(kinds == ""), colour=FAINT, width=1)]
     for level in key:
@@ -247,10 +244,10 @@ def _route_panel(route: Route, title: str, *, height: float = 1.75, fixed: bool 
             chosen = np.flatnonzero((kinds == kind) & (levels == level))
             name = "open, image-blind" if kind == "blind" else ""
             marks.append(_strokes(data, chosen, colour=RAMP[level], width=_width(level), dash=dash, name=name))
-    marks.append(
-        _strokes(data, np.flatnonzero(passed), colour=SOFT, width=PASSED + 1, dash="dot", name="input passed on")
-    )
-    return _panel(data, [*marks, *_cells(data, only_image=fixed)], title, height=height)
+    passed = np.flatnonzero(kinds == "passed")
+    marks.append(_strokes(data, passed, colour=SOFT, width=PASSED + 1, dash="dot", name="input passed on"))
+    names = _CELL_NAMES | ({"unreached none": UNUSED} if fixed else {})
+    return _panel(data, [*marks, *_cells(data, names)], title, height=height)
 
 
 def _width(level: int) -> float:
@@ -307,16 +304,9 @@ def _stacked(panels: list[Panel]) -> list[Panel]:
     return [replace(panel, x=replace(panel.x, label="")) for panel in panels[:-1]] + panels[-1:]
 
 
-def _cells(data: dict, *, only_image: bool = False) -> list[Dots]:
-    """Shape says what arrives, filling what the cell does; a bar through it passes its input on.
-
-    A static architecture has only the cells that an image arrives at (``only_image``).
-    """
+def _cells(data: dict, names: Mapping[str, str] = _CELL_NAMES) -> list[Dots]:
+    """Shape says what arrives, filling what the cell does; a bar through it passes its input on."""
     kinds = np.array(data["cell_kind"])
-    names = _CELL_NAMES
-    if only_image:
-        kinds = np.where(np.char.endswith(kinds, "image"), kinds, "unreached none")
-        names = names | {"unreached none": "not used"}
     x, y = np.array([(cell["x"], cell["y"]) for cell in data["cells"]], float).T
     marks = []
     for kind in (kind for kind in MARKS if (kinds == kind).any()):

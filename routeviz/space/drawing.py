@@ -14,6 +14,8 @@ from routeviz.space.space import RoutingSpace
 from routeviz.space.states import INPUTS, STATES, cell_states, open_paths, sent
 
 LEGEND_LINE, LEGEND_COLUMN = 24, 182
+SECOND = 26
+"""Pixels from the first to the second of two marks in the legend."""
 RAMP_STEPS = 9
 THIN, THICK, PASSED = 1.5, 6.0, 1.8
 
@@ -65,14 +67,17 @@ LEGEND: tuple[LegendEntry, ...] = (
     ("mark", "open image", "open cell"),
     ("mark", "closed image", "closed: input passes on"),
     ("mark", "unreached none", "unreached"),
-    ("mark", "open zeros", "starved: zeros arrive"),
-    ("mark", "open constant", "only a constant arrives"),
+    ("marks", "zeros", "starved: zeros arrive"),
+    ("marks", "constant", "only a constant arrives"),
     ("ramp", "", "activation 0 to 1"),
     ("path", "blind", "open, image-blind"),
     ("path", "passed", "input passed on"),
     ("candidate", "", "candidate path"),
 )
+"""What it is, which one, its words; "marks" are those of a kind of input, of the open cell and of the closed one."""
+
 FORCED: LegendEntry = ("pin", "", "forced")
+UNUSED = "not used"
 
 
 def lattice_data(
@@ -80,6 +85,7 @@ def lattice_data(
     activations: np.ndarray | None = None,
     *,
     forced: np.ndarray | None = None,
+    static: bool = False,
     path_notes: Mapping[str, Sequence[object]] | None = None,
     cell_notes: Mapping[str, Sequence[object]] | None = None,
 ) -> dict[str, Any]:
@@ -93,6 +99,9 @@ def lattice_data(
         Activations in [0, 1]; NaN (the paths of unreached cells) counts as 0. Without them the bare space is drawn.
     forced : ndarray, (path,) bool, optional
         Paths that are marked as forced.
+    static : bool
+        Whether the network is built for this route alone: it has only the cells that an image arrives at, and all
+        others are marked as unreached ones are.
     path_notes, cell_notes : mapping of str to sequence, optional
         Further lines of what is shown on hover: a label, and one value for every path or cell.
 
@@ -113,8 +122,8 @@ def lattice_data(
     InputError
         If the activations or the notes do not fit the space.
     """
-    legend = _legend_of(space)
-    data = geometry(space, legend) if forced is None else geometry(space, (*legend, FORCED), mode="forced")
+    legend = (*_legend_of(space, static), *(() if forced is None else (FORCED,)))
+    data = geometry(space, legend, mode="static" * static + "forced" * (forced is not None))
     forced = np.zeros(space.n_paths, bool) if forced is None else np.asarray(forced, bool)
     data["path_forced"] = forced.tolist()
     names = [path["name"] for path in data["paths"]]
@@ -136,23 +145,29 @@ def lattice_data(
         widths, levels = stroke(values)
         passed = (state[space.source] == STATES.index("closed")) & space.passes
         blind = is_open & (carried != INPUTS.index("image"))
+        used = ~((kind != INPUTS.index("image")) & static)
+        passed &= used[space.source]
+        kinds = [f"{STATES[s]} {INPUTS[k]}" for s, k in zip(state, kind, strict=True)]
         data |= {
             "activation": np.round(values, 4).tolist(),
             "path_kind": np.select([blind, is_open, passed], ["blind", "open", "passed"], "").tolist(),
             "path_width": np.where(is_open, widths, PASSED).tolist(),
             "path_level": levels.tolist(),
-            "cell_kind": [f"{STATES[s]} {INPUTS[k]}" for s, k in zip(state, kind, strict=True)],
+            "cell_kind": np.where(used, kinds, "unreached none").tolist(),
         }
         verdicts = np.select(
-            [state[space.source] == STATES.index("unreached"), is_open, passed],
-            ["cell unreached", "open", "cell closed, passes its input on"],
+            [~used[space.source], state[space.source] == STATES.index("unreached"), is_open, passed],
+            [f"cell {UNUSED}", "cell unreached", "open", "cell closed, passes its input on"],
             "shut",
         )
         path_text = [
             f"{name}\nactivation {value:.4g}{', forced' * here}: {verdict}, {SENT_WORDS[code]}"
             for name, value, here, verdict, code in zip(names, values, forced.tolist(), verdicts, carried, strict=True)
         ]
-        cell_text = [f"{cell}\n{STATES[s]}; {INPUT_WORDS[k]}" for cell, s, k in zip(cells, state, kind, strict=True)]
+        told = [f"{STATES[s]}; {INPUT_WORDS[k]}" for s, k in zip(state, kind, strict=True)]
+        cell_text = [
+            f"{cell}\n{words if here else UNUSED}" for cell, words, here in zip(cells, told, used, strict=True)
+        ]
     return data | {"path_text": annotated(path_text, path_notes), "cell_text": annotated(cell_text, cell_notes)}
 
 
@@ -201,22 +216,21 @@ def geometry(
             kind: {"d": d, "colour": colour, "filled": filled} for kind, (d, colour, filled) in (marks or MARKS).items()
         },
         "pin": PIN,
+        "second": SECOND,
         "steps": RAMP_STEPS,
         "widths": [THIN, THICK],
         "path_forced": [False] * space.n_paths,
     }
 
 
-def _legend_of(space: RoutingSpace) -> tuple[LegendEntry, ...]:
+def _legend_of(space: RoutingSpace, static: bool) -> tuple[LegendEntry, ...]:
     """The legend without what cannot occur in a space: inputs that are no image, paths along which input passes on."""
-    never = set() if space.zeros else {"open zeros", "open constant", "blind"}
+    never = set() if space.zeros and not static else {"zeros", "constant", "blind"}
     never |= set() if space.passes.any() else {"passed"}
     stops = not (space.passes.any() or space.bypass)
-    return tuple(
-        (sort, kind, "closed: nothing goes on" if stops and kind == "closed image" else text)
-        for sort, kind, text in LEGEND
-        if kind not in never
-    )
+    other = {"closed image": "closed: nothing goes on"} if stops else {}
+    other |= {"unreached none": UNUSED} if static else {}
+    return tuple((sort, kind, other.get(kind, text)) for sort, kind, text in LEGEND if kind not in never)
 
 
 def _legend(width: int, entries: Sequence[LegendEntry]) -> tuple[list[dict[str, Any]], int]:
@@ -226,6 +240,6 @@ def _legend(width: int, entries: Sequence[LegendEntry]) -> tuple[list[dict[str, 
     for index, (sort, kind, text) in enumerate(entries):
         line, column = divmod(index, columns)
         x = 20 + column * ((width - 12) // columns)
-        room = {"mark": 18, "pin": 18, "path": 34, "candidate": 34, "ramp": 76}[sort]
+        room = {"mark": 18, "marks": 18 + SECOND, "pin": 18, "path": 34, "candidate": 34, "ramp": 76}[sort]
         items.append({"sort": sort, "kind": kind, "text": text, "x": x, "line": line, "text_x": x + room})
     return items, line + 1

@@ -127,6 +127,9 @@ function legend(root, data) {
     const svg = make("svg", { viewBox: `-12 -10 ${room + 12} 20`, width: room + 12, height: 20, "aria-hidden": "true" }, entry);
     if (item.sort === "mark") {
       shape(make("path", { transform: "scale(0.85)" }, svg), data.marks[item.kind]);
+    } else if (item.sort === "marks") {
+      shape(make("path", { transform: "scale(0.85)" }, svg), data.marks[`open ${item.kind}`]);
+      shape(make("path", { transform: `translate(${data.second}) scale(0.85)` }, svg), data.marks[`closed ${item.kind}`]);
     } else if (item.sort === "pin") {
       make("path", { class: "pin", d: data.pin }, svg);
     } else if (item.sort === "ramp") {

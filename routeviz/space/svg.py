@@ -16,7 +16,7 @@ import numpy as np
 
 from routeviz.errors import InputError
 from routeviz.space.difference import difference_data
-from routeviz.space.drawing import PASSED, PIN, RAMP_STEPS, THICK, THIN, lattice_data
+from routeviz.space.drawing import PASSED, PIN, RAMP_STEPS, SECOND, THICK, THIN, lattice_data
 from routeviz.space.space import RoutingSpace
 
 __all__ = ["THEMES", "Theme", "difference_data", "difference_svg", "lattice_data", "lattice_svg"]
@@ -54,6 +54,7 @@ def lattice_svg(
     activations: np.ndarray | None = None,
     *,
     title: str = "",
+    static: bool = False,
     theme: str = "light",
     width: int | None = None,
 ) -> str:
@@ -66,6 +67,8 @@ def lattice_svg(
         As for :func:`lattice_data`.
     title : str
         Written above the lattice; any text.
+    static : bool
+        As for :func:`lattice_data`.
     theme : str
         ``"light"`` or ``"dark"``.
     width : int, optional
@@ -81,7 +84,7 @@ def lattice_svg(
     InputError
         If the theme is unknown or the activations do not fit the space.
     """
-    return _svg(lattice_data(space, activations), title or "routing space", bool(title), theme, width)
+    return _svg(lattice_data(space, activations, static=static), title or "routing space", bool(title), theme, width)
 
 
 def difference_svg(
@@ -205,8 +208,12 @@ def _mark(mark: dict[str, Any], theme: Theme) -> str:
 
 def _legend_sample(data: dict[str, Any], item: dict[str, Any], theme: Theme) -> str:
     x, y, kind = item["x"], item["y"], item["kind"]
-    if item["sort"] == "mark":
-        return f'<g transform="translate({x} {y}) scale(0.85)">{_mark(data["marks"][kind], theme)}</g>'
+    if item["sort"] in ("mark", "marks"):
+        kinds = [kind] if item["sort"] == "mark" else [f"open {kind}", f"closed {kind}"]
+        return "".join(
+            f'<g transform="translate({x + SECOND * place} {y}) scale(0.85)">{_mark(data["marks"][kind], theme)}</g>'
+            for place, kind in enumerate(kinds)
+        )
     if item["sort"] == "pin":
         return _pin(x, y, theme)
     if item["sort"] == "ramp":

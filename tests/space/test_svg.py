@@ -183,3 +183,25 @@ def test_an_svg_has_a_stroke_for_each_open_path_as_wide_as_its_activation(space)
 def test_an_unknown_theme_is_refused(space):
     with pytest.raises(InputError, match="light, dark"):
         lattice_svg(space, theme="sepia")
+
+
+def test_a_static_network_has_only_the_cells_that_an_image_arrives_at(space):
+    route = gates_of(space, L0_s0_keep=1, L1_s0_keep=1, L2_s0_keep=1, L3_s0_keep=1, L4_s0_keep=1)
+    forced, built = (lattice_data(space, route, static=static) for static in (False, True))
+    assert {kind for kind in forced["cell_kind"] if kind.endswith("zeros")}
+    image = np.char.endswith(forced["cell_kind"], "image")
+    assert np.array(built["cell_kind"])[~image].tolist() == ["unreached none"] * int((~image).sum())
+    assert np.array(built["cell_kind"])[image].tolist() == np.array(forced["cell_kind"])[image].tolist()
+    beside = ~image[space.source]
+    assert not np.array(built["path_kind"])[beside].any()
+    assert {item["text"] for item in forced["legend"]} - {item["text"] for item in built["legend"]} == {
+        "unreached", "starved: zeros arrive", "only a constant arrives", "open, image-blind"
+    }  # fmt: skip
+    assert forced["digest"] != built["digest"]
+
+
+def test_the_legend_shows_the_mark_of_every_cell(space):
+    legend = {(item["sort"], item["kind"]) for item in lattice_data(space)["legend"]}
+    shown = {kind for sort, kind in legend if sort == "mark"}
+    shown |= {f"{state} {kind}" for sort, kind in legend if sort == "marks" for state in ("open", "closed")}
+    assert shown == set(MARKS) - {"plain"}

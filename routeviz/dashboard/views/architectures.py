@@ -97,9 +97,13 @@ def chosen(routes: Mapping[str, Route], costs: pd.DataFrame, size: tuple[int, in
             st.metric(words, value, help=words_help, width="content")
         st.space("stretch")
         with st.container(width="content"):
-            exports.offer(partial(rv.plot_route.describe, route, title=route.name), key=LATTICE, name=route.name)
+            exports.offer(
+                partial(rv.plot_architectures.describe, route.space, names=[name], columns=1),
+                key=LATTICE,
+                name=route.name,
+            )
     asked.say(state.ARCHITECTURE, "architecture")
-    components.lattice(route.space, route.activations, key=LATTICE, title=route.name)
+    components.lattice(route.space, route.activations, key=LATTICE, static=True, title=route.name)
     first, _, rest = inspect.getdoc(ARCHITECTURES[name]).partition("\n\n")
     st.markdown(f"**{plain(first)}** {plain(rest)}")
     st.caption(f"Source: {plain(route.source)}. {COMMON}")

@@ -216,6 +216,7 @@ def lattices(left: Side, right: Side, names: tuple[str, str]) -> None:
             on_select=partial(take_selection, where),
             title=f"{where}: {name}",
             path_notes=notes if side.n_images > 1 else None,
+            static=not side.n_images,
             bare=True,
             largest=LARGEST,
         )
