@@ -179,9 +179,8 @@ def pack(figures: Sequence[Kept], formats: Sequence[str], width: str | float | N
 
 def here() -> str:
     """The link to what is on the screen now, below the dashboard's address."""
-    # The address leaves out what is as it was at first, and that may be another one next time.
-    chosen = {key: st.session_state.get(key) for key in (state.SOURCE, state.IMAGE, state.CONVENTION)}
-    chosen |= st.query_params.to_dict() | {state.FILTER: state.values(state.FILTER)}
+    chosen = {key: st.query_params.get_all(key) for key in st.query_params}
+    chosen |= {state.FILTER: state.values(state.FILTER)}
     return address(st.session_state.get(state.VIEW) or "inspect", **chosen)
 
 
