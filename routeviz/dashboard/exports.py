@@ -181,7 +181,8 @@ def here() -> str:
     """The link to what is on the screen now, below the dashboard's address."""
     # The address leaves out the convention where it is the first; a figure's README says it all the same.
     chosen: dict[str, object] = {state.CONVENTION: st.session_state.get(state.CONVENTION)}
-    chosen |= {key: st.query_params.get_all(key) for key in st.query_params} | {state.FILTER: state.values(state.FILTER)}
+    chosen |= {key: st.query_params.get_all(key) for key in st.query_params}
+    chosen |= {state.FILTER: state.values(state.FILTER)}
     return address(st.session_state.get(state.VIEW) or "inspect", **chosen)
 
 
