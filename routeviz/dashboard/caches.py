@@ -24,6 +24,7 @@ from routeviz.dashboard.population import Population
 from routeviz.dashboard.settings import Settings
 from routeviz.dashboard.shelf import LOG_FILE, Item, find
 from routeviz.datasets import Sample, open_dataset
+from routeviz.errors import DatasetError
 from routeviz.plots import Sheet, render_figure
 from routeviz.routelog import RouteLog, load_log
 from routeviz.space import RoutingSpace, architectures
@@ -238,14 +239,22 @@ def dataset_facts(key: Key, _dataset: Any) -> pd.DataFrame:
 
 @st.cache_resource(max_entries=12, show_spinner=False)
 def sample(key: Key, index: int, _dataset: Any) -> Sample:
-    """Decode one image with its label; raises DatasetError where a file cannot be read."""
-    return _dataset[index]
+    """Decode one image with its label; raises DatasetError where a file cannot be read, or may not be."""
+    return _decoded(_dataset, index)
 
 
 @st.cache_resource(max_entries=2000, show_spinner=False)
 def thumbnail(key: Key, index: int, _dataset: Any) -> str:
     """One image of a dataset as a small data URI."""
-    return pictures.thumbnail(_dataset[index].image)
+    return pictures.thumbnail(_decoded(_dataset, index).image)
+
+
+def _decoded(dataset: Any, index: int) -> Sample:
+    settings = Settings.from_environment()
+    for path in dataset.files(index) if hasattr(dataset, "files") else ():
+        if not settings.may_read(path):
+            raise DatasetError(f"the link {path} leads out of the folders that the dashboard was started with")
+    return dataset[index]
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

@@ -269,10 +269,7 @@ def _root(name: str, recorded: str | None, settings: Settings) -> Path | None:
     """The folder given for a dataset, or the recorded one where it lies in a folder that may be read."""
     if name in settings.roots:
         return settings.roots[name]
-    allowed = [*settings.folders, *settings.roots.values()]
-    if recorded and any(Path(recorded).resolve().is_relative_to(folder) for folder in allowed):
-        return Path(recorded)
-    return None
+    return Path(recorded) if recorded and settings.may_read(Path(recorded)) else None
 
 
 def _open(name: str, root: Path | None, split: str, options: dict[str, Any]) -> tuple[Any, caches.Key]:

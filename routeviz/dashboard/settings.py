@@ -18,6 +18,11 @@ HOST = "127.0.0.1"
 SERVER_OPTIONS: dict[str, object] = {
     "server.address": HOST,
     "server.allowedHosts": ["localhost", HOST],
+    # As Streamlit has them, but whatever a user's own settings say.
+    "server.enableCORS": True,
+    "server.enableXsrfProtection": True,
+    "server.enableStaticServing": False,
+    "server.enableAgentApi": False,
     "server.headless": True,
     "server.maxUploadSize": 400,
     "server.fileWatcherType": "none",
@@ -55,6 +60,10 @@ class Settings:
             "jobs": str(self.jobs.resolve()),
         }
         return {VARIABLE: json.dumps(data)}
+
+    def may_read(self, path: Path) -> bool:
+        """Whether a path lies in one of the folders, wherever symbolic links lead."""
+        return any(path.resolve().is_relative_to(folder) for folder in (*self.folders, *self.roots.values()))
 
     @classmethod
     def from_environment(cls) -> Settings:

@@ -18,6 +18,14 @@ DEPTH = 6
 
 KINDS = ("log", "checkpoint", "run", "front")
 
+OWN = {
+    "log": (LOG_FILE, "rows"),
+    "checkpoint": (),
+    "run": (*RUN_FILES, "checkpoints"),
+    "front": (FRONT_FILE, "points"),
+}
+"""What is read of each kind, in its folder."""
+
 
 @dataclass(frozen=True)
 class Item:
@@ -55,7 +63,7 @@ def find(folders: Iterable[Path]) -> list[Item]:
     for folder in folders:
         top = folder.resolve()
         for kind, path in _search(top):
-            if path.resolve().is_relative_to(top):
+            if _stays(kind, path, top):
                 found.setdefault(path, (kind, path.relative_to(top.parent).as_posix()))
     items, seen = [], Counter()
     for path, (kind, name) in found.items():
@@ -88,6 +96,15 @@ def _search(top: Path) -> Iterator[tuple[str, Path]]:
         if all(file in files for file in RUN_FILES):
             yield "run", here
         yield from (("checkpoint", here / name) for name in sorted(files) if _is_checkpoint(name))
+
+
+def _stays(kind: str, path: Path, top: Path) -> bool:
+    """Whether a thing and all that is read of it lie in a folder, wherever symbolic links lead."""
+    places = [path, *(path / name for name in OWN[kind])]
+    for place in [place for place in places[1:] if place.is_dir()]:
+        links = (entry for here, _, _ in os.walk(place) for entry in os.scandir(here) if entry.is_symlink())
+        places += [Path(entry.path) for entry in links]
+    return all(place.resolve().is_relative_to(top) for place in places)
 
 
 def _is_checkpoint(name: str) -> bool:

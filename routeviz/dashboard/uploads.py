@@ -67,7 +67,8 @@ def keep(job: Path, files: Iterable[Upload], *, folder: str = "") -> list[Path]:
 def checkpoints_of(log: Item) -> list[Item]:
     """Checkpoints that were uploaded to the job which recorded a log."""
     files = sorted((log.path.parent / UPLOADS).glob("*"))
-    return [Item("checkpoint", file, file.name) for file in files if file.suffix in CHECKPOINT_SUFFIXES]
+    files = [file for file in files if file.suffix in CHECKPOINT_SUFFIXES and not file.is_symlink()]
+    return [Item("checkpoint", file, file.name) for file in files]
 
 
 def _free(folder: Path, name: str) -> Path:

@@ -236,7 +236,10 @@ def allowed(text: str, settings: Settings) -> Path:
     folders = [*settings.folders, *settings.roots.values()]
     for path in (Path(text), *(folder / text for folder in folders)):
         path = path.resolve()
-        if path.is_dir() and any(path.is_relative_to(folder) for folder in folders):
+        if path.is_dir() and settings.may_read(path):
+            out = [link for link in path.rglob("*") if link.is_symlink() and not settings.may_read(link)]
+            if out:
+                raise InputError(f"the link {out[0]} leads out of the folders that the dashboard was started with")
             return path
     places = ", ".join(map(str, folders))
     raise InputError(f"{text!r} is no folder inside those that the dashboard was started with: {places}")

@@ -90,10 +90,14 @@ class FileDataset:
         IndexError
             `index` is outside the dataset.
         """
-        file = self._images[index]
-        image = read_image(Path(self.root, file))
-        label = None if self._labels is None else self._label(Path(self.root, self._labels[index]), image.shape[:2])
-        return Sample(image=image, label=label, id=self.ids[index], file=file)
+        image_file, *label_file = self.files(index)
+        image = read_image(image_file)
+        label = self._label(*label_file, image.shape[:2]) if label_file else None
+        return Sample(image=image, label=label, id=self.ids[index], file=self._images[index])
+
+    def files(self, index: int) -> list[Path]:
+        """The file of one image, and that of its label where it has one."""
+        return [Path(self.root, names[index]) for names in (self._images, self._labels) if names is not None]
 
     def facts(self, index: int) -> dict[str, Any]:
         """What is known of one image without decoding it: nothing, for files."""
@@ -116,6 +120,9 @@ class FileDataset:
         """Names in a folder of the dataset, sorted, without hidden ones."""
         if root is None:
             raise DatasetError(f"{cls.name} needs the folder it lies in (root), with {cls.layout}")
+        # A split, and the names in a list of it, come from elsewhere: from a log, from whoever packed the dataset.
+        if PurePosixPath(folder).is_absolute() or ".." in PurePosixPath(folder).parts:
+            raise cls._error(root, f"{str(folder)!r} leads out of it")
         for path in (Path(root), Path(root, folder)):
             if not path.is_dir():
                 raise cls._error(root, f"there is no folder {path}")

@@ -1,6 +1,7 @@
 """Image and label files to arrays, through Pillow."""
 
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -15,7 +16,7 @@ _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 _LABEL_MODES = ("1", "L", "P", "I;16", "I;16B", "I")
 
 
-def read_image(path: str | Path) -> np.ndarray:
+def read_image(path: str | Path | BinaryIO, *, most_pixels: int | None = None) -> np.ndarray:
     """Read a picture as it is meant to be seen.
 
     EXIF orientation is applied, transparency is laid on white, 16-bit grey is brought to 8 bits; of an animation or of
@@ -23,7 +24,9 @@ def read_image(path: str | Path) -> np.ndarray:
 
     Parameters
     ----------
-    path : str or Path
+    path : str, Path or open binary file
+    most_pixels : int, optional
+        A picture of more is not decoded; by default of more than Pillow's ``Image.MAX_IMAGE_PIXELS``.
 
     Returns
     -------
@@ -33,9 +36,9 @@ def read_image(path: str | Path) -> np.ndarray:
     Raises
     ------
     DatasetError
-        The file cannot be read, is no picture, or has more pixels than Pillow's ``Image.MAX_IMAGE_PIXELS``.
+        The file cannot be read, is no picture, or has more pixels than allowed.
     """
-    return _read(path, _rgb)
+    return _read(path, _rgb, most_pixels)
 
 
 def read_label(path: str | Path) -> np.ndarray:
@@ -57,19 +60,20 @@ def read_label(path: str | Path) -> np.ndarray:
     return _read(path, _ids)
 
 
-def _read(path, decode) -> np.ndarray:
+def _read(path, decode, most_pixels: int | None = None) -> np.ndarray:
     try:
         # A pipe would be waited for, and never say anything.
-        if Path(path).exists() and not Path(path).is_file():
+        if isinstance(path, str | Path) and Path(path).exists() and not Path(path).is_file():
             raise ValueError("it is no regular file")
         with Image.open(path, formats=_FORMATS) as picture:
-            limit = Image.MAX_IMAGE_PIXELS
+            limit = most_pixels or Image.MAX_IMAGE_PIXELS
             if limit is not None and picture.width * picture.height > limit:
                 raise ValueError(f"{picture.width}x{picture.height} pixels are more than the {limit} allowed")
             return decode(picture)
     # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, zlib.error and more on a broken file.
     except Exception as error:
-        raise DatasetError(f"cannot read {path}: {error}; replace the file or take it out of the dataset") from error
+        name = path if isinstance(path, str | Path) else getattr(path, "name", "the picture")
+        raise DatasetError(f"cannot read {name}: {error}; replace the file or take it out of the dataset") from error
 
 
 def _rgb(picture: Image.Image) -> np.ndarray:

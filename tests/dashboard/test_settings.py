@@ -22,8 +22,10 @@ def test_only_this_machine_reaches_the_server_and_nothing_is_reported_elsewhere(
     assert SERVER_OPTIONS["server.address"] == "127.0.0.1"
     assert set(SERVER_OPTIONS["server.allowedHosts"]) == {"127.0.0.1", "localhost"}
     assert SERVER_OPTIONS["browser.gatherUsageStats"] is False
-    assert "server.enableCORS" not in SERVER_OPTIONS
-    assert "server.enableXsrfProtection" not in SERVER_OPTIONS
+    assert SERVER_OPTIONS["server.enableCORS"] is True
+    assert SERVER_OPTIONS["server.enableXsrfProtection"] is True
+    assert SERVER_OPTIONS["server.enableStaticServing"] is False
+    assert SERVER_OPTIONS["server.enableAgentApi"] is False
 
 
 def test_what_is_shown_is_what_was_given_or_else_what_comes_along_and_always_the_results_of_jobs(tmp_path):

@@ -72,6 +72,29 @@ def test_a_link_out_of_the_folder_leads_nowhere(tree, tmp_path):
     assert not [name for _, name in names(find([tree])) if "link" in name]
 
 
+@pytest.mark.parametrize(
+    ("file", "gone"),
+    [
+        ("logs/whole/log.json", "runs/logs/whole"),
+        ("logs/whole/rows/part-00000.parquet", "runs/logs/whole"),
+        ("logs/whole/rows", "runs/logs/whole"),
+        ("a/metrics.jsonl", "runs/a"),
+        ("a/config.json", "runs/a"),
+        ("a/checkpoints/step-000500.safetensors", "runs/a"),
+    ],
+)
+def test_what_has_a_file_that_is_a_link_out_of_the_folder_is_not_there(tree, tmp_path, file, gone):
+    before = {name for _, name in names(find([tree]))}
+    (tree / file).rename(tmp_path / "secret")
+    (tree / file).symlink_to(tmp_path / "secret")
+    assert gone in before - {name for _, name in names(find([tree]))}
+    # A link within the folder is one's own affair.
+    (tree / file).unlink()
+    (tmp_path / "secret").rename(tree / "moved")
+    (tree / file).symlink_to(tree / "moved")
+    assert gone in {name for _, name in names(find([tree]))}
+
+
 def test_a_file_written_anew_has_another_stamp(tree):
     path = tree / "a" / "checkpoints" / "old.pth"
     before = next(item.stamp for item in find([tree]) if item.path == path)

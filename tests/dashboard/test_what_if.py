@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 import streamlit as st
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
 import routeviz as rv
 from routeviz.counterfactual import ForcedRoute
@@ -148,6 +148,17 @@ def test_a_file_that_is_no_image_is_an_error_in_one_line(what_if):
     app = what_if()
     app.file_uploader(key="what_if_upload").set_value([("broken.png", b"nothing", "image/png")]).run()
     assert "cannot read" in app.error[0].value
+
+
+def test_an_upload_starts_no_program_whatever_it_is_called(what_if, monkeypatch):
+    page = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 40\nshowpage\n%%EOF\n"
+    started = []
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_: started.append(True))
+    app = what_if()
+    app.file_uploader(key="what_if_upload").set_value([("drawing.png", page, "image/png")]).run()
+    assert "cannot read drawing" in app.error[0].value
+    assert started == []
+    assert not app.exception
 
 
 def test_a_log_without_its_checkpoint_says_what_to_do(open_app, shelf_folder, tmp_path):

@@ -208,3 +208,20 @@ def test_the_real_camvid(camvid_root):
     assert sample.image.shape == (360, 480, 3)
     # Sky is in the upper half and road in the lower one.
     assert np.nonzero(sample.label == 0)[0].mean() < 180 < np.nonzero(sample.label == 3)[0].mean()
+
+
+@pytest.mark.parametrize("split", ["../secret", "val/../../secret", "{}/secret"])
+def test_a_split_that_leads_out_of_the_folder_is_refused(camvid, split):
+    (camvid / "inside" / "val").mkdir(parents=True)
+    for folder in ("secret", "secretannot"):
+        write(camvid / folder / "one.png", label(0))
+    with pytest.raises(DatasetError, match="leads out of it"):
+        open_dataset("camvid", camvid / "inside", split.format(camvid))
+
+
+def test_a_list_that_names_files_elsewhere_is_refused(voc):
+    write(voc.parent / "secret.jpg", IMAGE)
+    write(voc.parent / "secret.png", label(0))
+    (voc / "ImageSets/Segmentation/val.txt").write_text("../../secret\n")
+    with pytest.raises(DatasetError, match="leads out of it"):
+        open_dataset("voc", voc)

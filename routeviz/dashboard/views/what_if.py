@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import shlex
 
 import numpy as np
 import streamlit as st
-from PIL import Image, UnidentifiedImageError
 
 from routeviz.counterfactual import ForcedRoute, Original, Rerun
 from routeviz.dashboard import closing, components, effects, exports, forcing, running, state
 from routeviz.dashboard.chooser import choose_collection, choose_image
 from routeviz.dashboard.collection import Collection
 from routeviz.dashboard.words import UNKNOWN, WORDS, plain
+from routeviz.datasets.images import read_image
 from routeviz.errors import DatasetError, RoutevizError
 from routeviz.space import open_paths
 
@@ -38,14 +37,9 @@ def choose_upload() -> tuple[str, np.ndarray] | None:
         st.session_state.pop(KEPT, None)
         return None
     try:
-        picture = Image.open(io.BytesIO(file.getvalue()))
-        if picture.width * picture.height > MOST_PIXELS:
-            raise DatasetError(
-                f"{file.name} has {picture.width}x{picture.height} pixels; give one of at most 50 million"
-            )
-        return file.name, np.asarray(picture.convert("RGB"))
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError) as error:
-        st.error(plain(f"cannot read {file.name}: {error}"), icon=":material/error:")
+        return file.name, read_image(file, most_pixels=MOST_PIXELS)
+    except DatasetError as error:
+        st.error(plain(error), icon=":material/error:")
         return None
 
 
