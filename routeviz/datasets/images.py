@@ -13,6 +13,7 @@ IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".t
 # Told by content, whatever a file is called. Pillow knows more kinds, one of which (EPS) starts a program to be drawn.
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 
+_BAND = 1 << 20  # pixels that are brought to 8-bit RGB at a time
 _LABEL_MODES = ("1", "L", "P", "I;16", "I;16B", "I")
 
 
@@ -77,16 +78,26 @@ def _read(path, decode, most_pixels: int | None = None) -> np.ndarray:
 
 
 def _rgb(picture: Image.Image) -> np.ndarray:
-    picture = ImageOps.exif_transpose(picture)
+    ImageOps.exif_transpose(picture, in_place=True)
     if picture.mode == "F":
         raise ValueError("floating-point pixels have no known range, convert them to 8 or 16 bits")
-    if picture.mode.startswith("I"):
-        grey = np.clip(np.asarray(picture).astype(np.int64), 0, 65535)
-        return np.repeat(((grey + 128) // 257).astype(np.uint8)[..., None], 3, axis=2)
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    return np.array(picture.convert("RGB"))
+    pixels = np.empty((picture.height, picture.width, 3), np.uint8)
+    # Of the largest pictures each further copy is a third of a gigabyte.
+    rows = max(1, _BAND // picture.width)
+    for top in range(0, picture.height, rows):
+        below = min(top + rows, picture.height)
+        pixels[top:below] = _colours(picture.crop((0, top, picture.width, below)))
+    return pixels
+
+
+def _colours(band: Image.Image) -> np.ndarray:
+    if band.mode.startswith("I"):
+        grey = np.clip(np.asarray(band).astype(np.int64), 0, 65535)
+        return ((grey + 128) // 257)[..., None]
+    if band.has_transparency_data:
+        band = band.convert("RGBA")
+        band = Image.alpha_composite(Image.new("RGBA", band.size, "white"), band)
+    return np.asarray(band.convert("RGB"))
 
 
 def _ids(picture: Image.Image) -> np.ndarray:

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from routeviz.datasets import open_dataset
+from routeviz.datasets.images import read_image
 from routeviz.network import NetworkConfig, RoutingNetwork
 from routeviz.tracing import trace
 from routeviz.training import evaluate
@@ -121,6 +122,16 @@ def test_each_is_traced_or_skipped_with_its_reason(net, tmp_path, monkeypatch, n
         len(ZOO) + 1,
         f"{traced} traced, others skipped with a reason",
     )
+
+
+@pytest.mark.parametrize("mode", ["I;16", "RGBA"])
+def test_a_large_picture_takes_little_more_than_itself(mode, memory, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new(mode, (3000, 2000)).save(tmp_path / "large.png", exif=exif)
+    grown = memory()
+    assert read_image(tmp_path / "large.png").shape == (3000, 2000, 3)
+    assert grown() < 12 * 3000 * 2000
 
 
 def label(*ids):

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
@@ -57,7 +58,8 @@ class Server:
                 answer += b"".join(iter(lambda: connection.recv(1 << 16), b""))
             return answer
 
-    def cookie(self) -> str:
+    @cached_property
+    def token(self) -> str:
         """The token that it gives a page of its own, and that no page of another origin can read."""
         return re.search(rb"_streamlit_xsrf=([^;\r]+)", self.says("GET", "/_stcore/health"))[1].decode()
 
@@ -107,24 +109,28 @@ class Tab:
         """Open a view at an address; gives the elements that came, once the run has ended well."""
         query = urlencode(parameters, doseq=True)
         self.send(rerun_script={"page_name": view, "query_string": query, "widget_states": {"widgets": widgets}})
-        self.seen = []
-        while not self.seen or self.seen[-1].WhichOneof("type") != "script_finished":
-            self.seen.append(self.hear())
-            if self.seen[-1].WhichOneof("type") == "new_session":
-                self.session = self.seen[-1].new_session.initialize.session_id or self.session
-        ended = ForwardMsg.ScriptFinishedStatus.Name(self.seen[-1].script_finished)
+        self.seen, ended = [], "FINISHED_EARLY_FOR_RERUN"
+        while ended == "FINISHED_EARLY_FOR_RERUN":
+            message = self.hear()
+            if message.WhichOneof("type") == "new_session":
+                self.session = message.new_session.initialize.session_id or self.session
+                self.seen = []
+            self.seen.append(message)
+            if message.WhichOneof("type") == "script_finished":
+                ended = ForwardMsg.ScriptFinishedStatus.Name(message.script_finished)
         assert ended == "FINISHED_SUCCESSFULLY", ended
         return [one.delta.new_element for one in self.seen if one.WhichOneof("type") == "delta"]
 
-    def upload(self, uploader: str, name: str, data: bytes, token: str = "") -> tuple[int, dict]:
-        """Send a file; gives the answer's status, and the state of the widget that holds it."""
+    def upload(self, uploader: str, name: str, data: bytes, token: str | None = None) -> tuple[int, dict]:
+        """Send a file, with another token than a page's own; gives the answer's status, and the widget's new state."""
         self.send(file_urls_request={"request_id": "r", "file_names": [name], "session_id": self.session})
         while (answer := self.hear()).WhichOneof("type") != "file_urls_response":
             pass
         urls = answer.file_urls_response.file_urls[0]
         head = f'--b\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode()
         headers = {"Content-Type": "multipart/form-data; boundary=b"}
-        headers |= {"X-Xsrftoken": token, "Cookie": f"_streamlit_xsrf={self.server.cookie()}"}
+        own = self.server.token
+        headers |= {"X-Xsrftoken": own if token is None else token, "Cookie": f"_streamlit_xsrf={own}"}
         address, body = self.server.address + urls.upload_url, head + data + b"\r\n--b--\r\n"
         request = urllib.request.Request(address, data=body, method="PUT", headers=headers)
         try:

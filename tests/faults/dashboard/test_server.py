@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import routeviz as rv
+
 UPGRADE = {
     "Connection": "Upgrade",
     "Upgrade": "websocket",
@@ -70,9 +72,9 @@ def test_what_another_page_sends_is_refused_and_so_is_what_is_too_large(server):
         assert uploader.max_upload_size_mb == 400
         for token in ("", "2|0000|0000|0"):
             assert tab.upload(uploader.id, "one.png", picture.getvalue(), token)[0] == 403
-        token = server.cookie()
-        assert tab.upload(uploader.id, "one.png", picture.getvalue(), token)[0] == 204
-        head = {"X-Xsrftoken": token, "Cookie": f"_streamlit_xsrf={token}", "Content-Length": str(400 * MIB + 1)}
+        assert tab.upload(uploader.id, "one.png", picture.getvalue())[0] == 204
+        own = {"X-Xsrftoken": server.token, "Cookie": f"_streamlit_xsrf={server.token}"}
+        head = own | {"Content-Length": str(401 * MIB)}
         assert status(server.says("PUT", f"/_stcore/upload_file/{tab.session}/file", head)) == 413
 
 
@@ -101,13 +103,15 @@ def test_no_path_of_the_address_leads_to_a_file(server, shelf, tmp_path):
 
 
 def test_no_parameter_of_the_address_leads_to_a_file(server, shelf, tmp_path):
-    (tmp_path / "hidden.safetensors").write_bytes(shelf.checkpoint.read_bytes())
-    ways = [f"{tmp_path}/hidden.safetensors", "../hidden.safetensors", f"../../..{tmp_path}/hidden", "..%2fhidden"]
+    log = shelf.log
+    rv.RouteLog(log.gates, log.images.assign(id="within" + log.images["id"]), log.space, log.source).save(tmp_path / "a")
+    ways = [f"{tmp_path}/a", "../a", f"../../..{tmp_path}/a", f"{tmp_path}/a/log.json", f"file://{tmp_path}/a"]
+    ways += [quote(way, safe="") for way in ways[:2]]
     names = ("source", "image", "run", "checkpoint", "front", "dataset", "split", "left_source", "right_source", "point")
     with server.tab() as tab:
         for view in ("", "compare", "checkpoints", "what-if"):
-            for way in ways:
-                elements = tab.open(view, **dict.fromkeys(names, way))
-                kinds = {one.WhichOneof("type") for one in elements}
-                assert "exception" not in kinds
-                assert "hidden" not in str(elements), view
+            for turn in (0, 1):
+                asked = {name: ways[(turn + number) % len(ways)] for number, name in enumerate(names)}
+                elements = tab.open(view, **asked)
+                assert "exception" not in {one.WhichOneof("type") for one in elements}
+                assert "within" not in str(elements), view
