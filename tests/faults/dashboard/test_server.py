@@ -104,10 +104,11 @@ def test_no_path_of_the_address_leads_to_a_file(server, shelf, tmp_path):
 
 def test_no_parameter_of_the_address_leads_to_a_file(server, shelf, tmp_path):
     log = shelf.log
-    rv.RouteLog(log.gates, log.images.assign(id="within" + log.images["id"]), log.space, log.source).save(tmp_path / "a")
+    images = log.images.assign(id="within" + log.images["id"])
+    rv.RouteLog(log.gates, images, log.space, log.source).save(tmp_path / "a")
     ways = [f"{tmp_path}/a", "../a", f"../../..{tmp_path}/a", f"{tmp_path}/a/log.json", f"file://{tmp_path}/a"]
     ways += [quote(way, safe="") for way in ways[:2]]
-    names = ("source", "image", "run", "checkpoint", "front", "dataset", "split", "left_source", "right_source", "point")
+    names = ("source", "image", "run", "checkpoint", "front", "dataset", "split", "left_source", "right_source")
     with server.tab() as tab:
         for view in ("", "compare", "checkpoints", "what-if"):
             for turn in (0, 1):
