@@ -1,12 +1,14 @@
 """What tracing costs beside bare inference, and whether its memory grows with the number of images.
 
-    OMP_NUM_THREADS=1 python analysis/benchmarks/tracing.py [--images 64] [--repeats 5] [--many 10000]
+    OMP_NUM_THREADS=1 python analysis/benchmarks/tracing.py [--images 256] [--repeats 3] [--many 10000]
 
-Bare inference sends images that were read and normalised before the clock started through the bundled network, in
-batches of eight. Tracing reads the same images while the network works, and writes a log: once from PNG files without
-labels, once from `scenes`, which draws images and labels, finds their objects and scores the segmentations. All take
-turns in one process. `cpu` is processor time of this process alone: what the process that reads does is not in it, and
-stands in rows of its own; `wall` shows how far the two overlap.
+Bare inference normalises images that were read before the clock started, and sends them through the bundled network
+in batches of eight; with labels, it also compares the segmentations with them. Tracing reads the same images while
+the network works, and writes a log: once from PNG files without labels, once from `scenes`, which draws images and
+labels, finds their objects and scores the segmentations. All take turns in one process. What a trace does once,
+whatever its length (the hash of the weights, a process that reads, the header), is in its row: more images, less of
+it for each. `cpu` is processor time of this process alone: what the process that reads does is not in it, and stands
+in rows of its own; `wall` shows how far the two overlap.
 
 With --many, small images are traced, 100 and that many, each in a process of its own, and the largest resident memory
 of both is compared; it is read from /proc, so this runs on Linux.
@@ -26,6 +28,9 @@ from PIL import Image
 
 import routeviz as rv
 from routeviz.bundled import bundled_data
+from routeviz.datasets import Sample
+from routeviz.metrics import confusion
+from routeviz.network.logits import classes_at
 from routeviz.tracing.reading import read_ahead
 from routeviz.training import checkpoint_paths
 
@@ -47,9 +52,14 @@ def last_checkpoint() -> Path:
 
 
 @torch.inference_mode()
-def infer(net: rv.RoutingNetwork, batches: list[torch.Tensor]) -> None:
-    for batch in batches:
-        net(batch)
+def infer(net: rv.RoutingNetwork, samples: list[Sample], ignore_index: int | None, *, scored: bool) -> None:
+    """What any script would do with images and labels in memory."""
+    for first in range(0, len(samples), BATCH):
+        batch = samples[first : first + BATCH]
+        logits = net(torch.stack([net.preprocess(sample.image) for sample in batch])).logits
+        for sample, one in zip(batch, logits, strict=True) if scored else ():
+            (classes,) = classes_at(one[None], sample.label.shape)
+            confusion(sample.label, classes, net.config.num_classes, ignore_index)
 
 
 def trace(net: rv.RoutingNetwork, dataset: object) -> None:
@@ -68,13 +78,13 @@ def time_table(n_images: int, repeats: int) -> None:
     net = rv.load_checkpoint(last_checkpoint())
     scenes = rv.open_dataset("scenes", length=n_images, size=SIZE)
     with TemporaryDirectory() as folder:
-        for sample in (scenes[index] for index in range(n_images)):
+        samples = [scenes[index] for index in range(n_images)]
+        for sample in samples:
             Image.fromarray(sample.image).save(Path(folder, f"{sample.id}.png"))
         files = rv.open_dataset("folder", folder)
-        images = torch.stack([net.preprocess(scenes[index].image) for index in range(n_images)])
-        batches = list(images.split(BATCH))
         calls = {
-            "inference": lambda: infer(net, batches),
+            "inference": lambda: infer(net, samples, scenes.ignore_index, scored=False),
+            "inference, compared with labels": lambda: infer(net, samples, scenes.ignore_index, scored=True),
             "tracing, files without labels": lambda: trace(net, files),
             "tracing, scenes with labels": lambda: trace(net, scenes),
             "reading alone, files without labels": lambda: read(files),
@@ -84,10 +94,10 @@ def time_table(n_images: int, repeats: int) -> None:
     print(
         f"{n_images} images of {SIZE[0]}x{SIZE[1]}, median of {repeats}, {torch.get_num_threads()} threads; ms an image"
     )
-    print(f"{'':<38}{'wall':>8}{'cpu':>8}{'cpu / inference':>18}")
-    _, bare = medians["inference"]
+    print(f"{'':<38}{'wall':>8}{'cpu':>8}{'cpu / inference of its kind':>30}")
     for name, (wall, cpu) in medians.items():
-        print(f"{name:<38}{1e3 * wall / n_images:>8.1f}{1e3 * cpu / n_images:>8.1f}{cpu / bare:>18.3f}")
+        _, bare = medians["inference, compared with labels" if "with labels" in name else "inference"]
+        print(f"{name:<38}{1e3 * wall / n_images:>8.1f}{1e3 * cpu / n_images:>8.1f}{cpu / bare:>30.3f}")
 
 
 def peak_memory(n_images: int) -> float:
@@ -100,8 +110,8 @@ def peak_memory(n_images: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=64)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--images", type=int, default=256)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--many", type=int, help="Compare the memory of so many images with that of 100.")
     given = parser.parse_args()
     time_table(given.images, given.repeats)

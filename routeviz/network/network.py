@@ -292,8 +292,10 @@ class RoutingNetwork(nn.Module):
             raise InputError(f"an image of shape {rgb.shape} and dtype {rgb.dtype}; (H, W, 3) uint8 RGB is needed")
         settings = self.config.normalization
         channels = rgb[..., ::-1] if settings.channels == "BGR" else rgb
-        values = (channels.astype(np.float32) - np.float32(settings.mean)) / np.float32(settings.std)
-        return torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))
+        # Planes first: each is then one run of bytes, and converted several times as fast.
+        values = torch.from_numpy(np.ascontiguousarray(channels.transpose(2, 0, 1))).float()
+        mean, std = (torch.tensor(numbers)[:, None, None] for numbers in (settings.mean, settings.std))
+        return values.sub_(mean).div_(std)
 
 
 def _initialise(module: nn.Module) -> None:

@@ -165,4 +165,5 @@ def _evaluating(net: RoutingNetwork) -> Iterator[None]:
     try:
         yield
     finally:
-        net.train(training)
+        if training:
+            net.train()
