@@ -13,7 +13,7 @@ from routeviz.cli.tables import columns
 from routeviz.quantities import quantity
 
 if TYPE_CHECKING:
-    from routeviz.network import NetworkConfig, RoutingNetwork
+    from routeviz.network import RoutingNetwork
     from routeviz.space import Route
 
 SETTINGS = {"layers": 16, "width": 64, "num_classes": 19, "stem_width": 64}
@@ -98,6 +98,7 @@ def command(
         raise click.UsageError("missing option '--image-size': MACs are of images of a size")
     checkpoint = source
     from routeviz.cli.measured import measured_figures, measured_text, part_rows, parts_text
+    from routeviz.cli.networks import described
     from routeviz.costs import (
         CONVENTION_NOTES,
         CONVENTIONS,
@@ -196,9 +197,3 @@ def _route(net: RoutingNetwork, file: Path | None, architecture: str | None) -> 
     if net.config.fixed_gates is not None:
         return "its own fixed route", np.array([net.config.fixed_gates], np.float32), True
     return "every path open, every gate computed", np.ones((1, net.space.n_paths), np.float32), False
-
-
-def described(config: NetworkConfig) -> str:
-    """What a network is, in a few words."""
-    gate = "fixed gates" if config.fixed_gates is not None else "small gate" if config.small_gate else "full gate"
-    return f"{config.layers} layers, width {config.width}, {config.num_classes} classes, {gate}"

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from routeviz.cli.costs import described
 from routeviz.cli.measured import measured_figures, measured_text, part_rows, parts_text
-from routeviz.cli.networks import log_gates, log_network, log_size
+from routeviz.cli.networks import described, log_gates, log_network, log_size
 from routeviz.cli.tables import columns
 from routeviz.costs import (
     CONVENTION_NOTES,

@@ -205,3 +205,9 @@ def _size(log: RouteLog) -> Size | None:
         return None
     sizes = log.facts("height", "width").drop_duplicates()
     return tuple(int(length) for length in sizes.iloc[0]) if len(sizes) == 1 else None
+
+
+def described(config: NetworkConfig) -> str:
+    """What a network is, in a few words."""
+    gate = "fixed gates" if config.fixed_gates is not None else "small gate" if config.small_gate else "full gate"
+    return f"{config.layers} layers, width {config.width}, {config.num_classes} classes, {gate}"
