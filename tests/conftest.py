@@ -1,8 +1,10 @@
 """What all tests share: one thread a process, no display, Hypothesis without a clock, and the folders of real data."""
 
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -13,6 +15,17 @@ from routeviz.cli.main import cli
 # Set before torch and matplotlib are imported: the test processes share the cores, and no figure opens a window.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+CHROMIUM = os.environ.get("ROUTEVIZ_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 settings.register_profile("routeviz", deadline=None, derandomize=True)
 settings.load_profile("routeviz")
@@ -35,6 +48,19 @@ def camvid_root() -> Path:
 def reference_root() -> Path:
     """Checkpoints in the released layout, with the gates, logits and FLOPs that the released code computes for them."""
     return _folder("ROUTEVIZ_REFERENCE", "the released reference")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A browser; without one what asks for it is skipped, saying what to install."""
+    api = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright, without a browser")
+    if not CHROMIUM:
+        pytest.skip("no chromium: install it (Debian: apt-get install chromium) or set ROUTEVIZ_CHROMIUM")
+    api.expect.set_options(timeout=60_000)
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

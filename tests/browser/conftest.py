@@ -1,5 +1,3 @@
-import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -15,37 +13,17 @@ import torch
 
 import routeviz as rv
 
-CHROMIUM = os.environ.get("ROUTEVIZ_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 PATIENCE_MS = 60_000
 
 
 def pytest_collection_modifyitems(items):
-    """Everything in this folder is slow and drives a browser; without one it is skipped, saying what to install."""
+    """Everything in this folder is slow and drives a browser."""
     here = Path(__file__).parent
-    try:
-        import playwright.sync_api  # noqa: F401
-
-        missing = (
-            None if CHROMIUM else "no chromium: install it (Debian: apt-get install chromium) or set ROUTEVIZ_CHROMIUM"
-        )
-    except ImportError:
-        missing = "no playwright: pip install playwright (no browser download is needed)"
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.slow)
             item.add_marker(pytest.mark.browser)
             item.add_marker(pytest.mark.flaky(reruns=1))  # once, and said so: a click can fall into a redrawing
-            if missing:
-                item.add_marker(pytest.mark.skip(reason=missing))
 
 
 @pytest.fixture(scope="session")
@@ -100,17 +78,6 @@ def wait_for(url, server):
         except OSError:
             time.sleep(0.1)
     raise RuntimeError(f"no dashboard at {url}; its exit code is {server.poll()}")
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    from playwright.sync_api import expect, sync_playwright
-
-    expect.set_options(timeout=PATIENCE_MS)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
