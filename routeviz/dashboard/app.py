@@ -8,7 +8,7 @@ from types import CodeType
 import streamlit as st
 from PIL import Image, ImageDraw
 
-from routeviz.dashboard import state
+from routeviz.dashboard import components, state
 from routeviz.dashboard.links import file_of
 from routeviz.dashboard.words import plain
 from routeviz.errors import RoutevizError
@@ -19,7 +19,7 @@ _ICON = ((8, 8), (24, 8), (24, 24))
 # Streamlit's wide layout leaves a sixth of a small screen empty, and marks lists that always have a choice.
 _STYLE = (
     "<style>.stMainBlockContainer { padding: 3.6rem 2rem 2rem; } "
-    "[data-testid=stWidgetLabelRequired] { display: none; }</style>"
+    "[data-testid=stWidgetLabelRequired], .st-key-history { display: none; }</style>"
 )
 
 PAGES = (
@@ -61,6 +61,7 @@ def main() -> None:
     ]
     page = st.navigation(pages, position="top")
     st.session_state[state.VIEW] = page.url_path
+    components.history()
     try:
         # Not page.run(): widgets that several views have in common must be the same ones to streamlit, or their values
         # are lost on the way from one view to the next, and so are their parameters in the address.

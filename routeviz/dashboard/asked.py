@@ -77,20 +77,25 @@ def begin_several(key: str, options: Sequence[str], first: Callable[[], list[str
     st.session_state[key] = shown
 
 
-def check(key: str, options: Sequence[Any]) -> None:
-    """Leave out what the address asks of a widget that has a default, before it is drawn, where it is not here."""
+def check(key: str, options: Sequence[Any], what: str = "") -> None:
+    """Leave out what the address asks of a widget that has a default, before it is drawn, where it is not here.
+
+    It is told here where `what` says what was asked for; else `say` is to be called after the widget is drawn.
+    """
     asked = st.query_params.get(key)
     if key not in st.session_state and asked is not None and asked not in map(str, options):
         del st.query_params[key]
         _miss(key, asked, "it is left out")
+    if what:
+        say(key, what)
 
 
 def say(key: str, what: str) -> None:
-    """Tell that an address asked for what is not here, until something else is chosen; after the widget is drawn."""
+    """Tell that an address asked for what is not here, until something else is chosen."""
     missed = st.session_state.get(_MISSED, {}).get(key)
     if missed is None:
         return
-    now = _words(st.session_state.get(key))
+    now = _words(st.session_state[key]) if key in st.session_state else None
     if missed.beside not in (None, now):
         del st.session_state[_MISSED][key]
         return

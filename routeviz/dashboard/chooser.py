@@ -54,12 +54,16 @@ def choose_collection() -> tuple[Collection | None, str]:
         st.error(plain(error), icon=":material/error:")
         return None, CONVENTIONS[0]
     with st.sidebar:
-        convention = st.selectbox(
-            "Convention for MACs", CONVENTIONS, key=state.CONVENTION, bind=state.BOUND, help=WORDS["MACs"]
-        )
+        convention = choose_convention()
         about(collection)
     asked.say(state.DATASET, "dataset")
     return collection, convention
+
+
+def choose_convention() -> str:
+    """Offer how MACs are counted."""
+    asked.check(state.CONVENTION, CONVENTIONS, "convention for MACs")
+    return st.selectbox("Convention for MACs", CONVENTIONS, key=state.CONVENTION, bind=state.BOUND, help=WORDS["MACs"])
 
 
 def first_choice(offered: Sequence[Item], settings: Settings) -> int:
@@ -109,9 +113,11 @@ def _open(item: Item, shelf: list[Item], settings: Settings) -> Collection:
         return of_log(item, shelf, settings)
     names = dataset_names(settings)
     name = asked.choose("Dataset", names, lambda: names[0], key=state.DATASET)
+    asked.check(state.SPLIT, SPLITS, "split")
     split = st.selectbox("Split", SPLITS, key=state.SPLIT, bind=state.BOUND)
     small_gate = None
     if item.path.suffix != OWN_SUFFIX:
+        asked.check(state.GATE, GATES, "kind of gates")
         gate = st.selectbox("Gates", GATES, key=state.GATE, bind=state.BOUND, help=WORDS["small gate"])
         small_gate = gate == GATES[1]
     return of_checkpoint(item, name, split, settings, small_gate=small_gate)
@@ -211,7 +217,9 @@ def thumbnails(collection: Collection, rows: np.ndarray, current: int, conventio
     pages = -(-len(rows) // THUMBNAILS)
     page = 1
     if pages > 1:
-        page = st.number_input(f"Page of {pages}", 1, pages, key=state.GALLERY_PAGE, bind=state.BOUND, width=160)
+        asked.check(state.GALLERY_PAGE, range(1, pages + 1), "page of the gallery")
+        st.session_state[state.GALLERY_PAGE] = min(int(state.value(state.GALLERY_PAGE) or 1), pages)
+        page = st.number_input(f"Page (1 to {pages})", 1, pages, key=state.GALLERY_PAGE, bind=state.BOUND, width=160)
     shown = rows[(page - 1) * THUMBNAILS : page * THUMBNAILS]
     column = f"macs_{convention}"
     cards = []

@@ -52,6 +52,7 @@ _lattice = st.components.v2.component(
     js=text_of("routeviz.space", "lattice.js"),
     css=theme_css() + text_of("routeviz.space", "lattice.css"),
 )
+_history = st.components.v2.component("routeviz_history", js=text_of("routeviz.dashboard", "history.js"))
 _gallery = st.components.v2.component(
     "routeviz_gallery",
     js=text_of("routeviz.dashboard", "gallery.js"),
@@ -148,6 +149,11 @@ def figures(pictures: Sequence[Figure], *, key: str, columns: int | None = None)
     _figures(
         key=key, data={"figures": [picture._asdict() for picture in pictures], "columns": columns or len(pictures)}
     )
+
+
+def history() -> None:
+    """Have the browser's Back lead to what was on the screen before; draws nothing."""
+    _history(key="history")
 
 
 def _nothing() -> None:

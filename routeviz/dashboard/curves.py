@@ -12,7 +12,7 @@ from routeviz.plots.sheet import Axis, Line, Panel, Sheet
 from routeviz.plots.style import series
 from routeviz.quantities import unit_of
 
-HEIGHT = 260
+HEIGHT, BELOW = 290, 96
 COLOURS, MARK = ("#3a86c8", "#e0701a", "#1f9e89"), "#e0407a"
 """Of the curves in their order, and of the step: they stand out from white and from black."""
 
@@ -112,9 +112,9 @@ def drawn(sheet: Sheet, step: int) -> go.Figure:
     figure.add_annotation(x=step, y=1, yref="paper", xanchor=anchor, yanchor="bottom", **label)
     figure.update_layout(
         height=HEIGHT,
-        margin={"l": 8, "r": 8, "t": 26, "b": 8},
+        margin={"l": 8, "r": 8, "t": 26, "b": BELOW},
         hovermode="x unified",
-        legend={"orientation": "h", "y": -0.22, "yanchor": "top", "x": 0},
+        legend={"orientation": "h", "y": -0.25, "yanchor": "top", "x": 0},
         xaxis={"title": "step", "range": panel.x.ends, "tickformat": ",d", "zeroline": False, "title_standoff": 4},
         yaxis={"title": safe(panel.y.label), "range": panel.y.ends, "zeroline": False},
     )

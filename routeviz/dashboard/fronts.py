@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from routeviz.dashboard import asked, caches, exports, state, work
-from routeviz.dashboard.chooser import CONVENTIONS
+from routeviz.dashboard.chooser import choose_convention
 from routeviz.dashboard.settings import Settings
 from routeviz.dashboard.shelf import Item
 from routeviz.dashboard.words import WORDS, percent, plain, short
@@ -40,9 +40,7 @@ def show(settings: Settings, shelf: list[Item]) -> None:
     if found:
         with st.sidebar:
             name = asked.choose("Front", list(found), lambda: next(iter(found)), key=state.FRONT, help=WORDS["front"])
-            convention = st.selectbox(
-                "Convention for MACs", CONVENTIONS, key=state.CONVENTION, bind=state.BOUND, help=WORDS["MACs"]
-            )
+            convention = choose_convention()
         asked.say(state.FRONT, "front")
         item = found[name]
         front_view(shelf, item, caches.front(str(item.path), item.stamp), convention)

@@ -43,3 +43,24 @@ def test_a_dead_link_is_told_and_the_address_corrected(page):
     assert lattice(page) == "Route of val-00003"
     assert "asks for the log or checkpoint gone" in page.get_by_test_id("stAlert").inner_text()
     assert parse_qs(urlsplit(page.url).query)["source"] != ["gone"]
+
+
+def test_back_leads_to_what_was_on_the_screen_before(page):
+    page.goto("/")
+    assert lattice(page) == "Route of val-00000"
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url("**image=val-00001*")
+    page.get_by_role("link", name="What if").click()
+    page.locator(f'{LATTICE}[aria-label="Forced route of val-00001"]').wait_for()
+    page.wait_for_selector(IDLE)
+    page.locator('.rv [role=button][aria-label^="L0 s0 down"]').dispatch_event("click")
+    page.wait_for_url("**forced=L0*")
+    page.wait_for_selector(IDLE)
+    page.go_back()
+    page.locator(".st-key-forced input[value='']").wait_for()
+    assert "forced" not in page.url
+    page.go_back()
+    page.locator(f'{LATTICE}[aria-label="Route of val-00001"]').wait_for()
+    page.wait_for_selector(IDLE)
+    assert urlsplit(page.url).path == "/"
+    assert parse_qs(urlsplit(page.url).query)["image"] == ["val-00001"]

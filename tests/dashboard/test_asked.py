@@ -79,3 +79,18 @@ def test_both_images_of_a_comparison_are_named_and_a_dead_one_is_told(open_app, 
     assert address(app, "left_image") == ["val-00000"]
     assert address(app, "right_image") == [right]
     assert [text for text in warnings(app) if "image val-00077" in text]
+
+
+def test_what_a_view_offers_with_a_default_is_told_too_where_a_link_asks_for_something_else(open_app, two_logs):
+    app = open_app(two_logs, macs="flops", sort="beauty")
+    assert app.selectbox(key=state.CONVENTION).value == "conv"
+    assert sum("the convention for MACs flops, which is not" in text for text in warnings(app)) == 1
+    assert sum("the order beauty, which is not" in text for text in warnings(app)) == 1
+    app.run()
+    assert len(warnings(app)) == 2
+    app.selectbox(key=state.CONVENTION).set_value("released").run()
+    assert [text for text in warnings(app) if "flops" in text] == []
+    app.switch_page(str(links.file_of("checkpoints")))
+    app.query_params[state.PART] = "Fronts"
+    app.run()
+    assert [text for text in warnings(app) if "the part Fronts, which is not" in text]

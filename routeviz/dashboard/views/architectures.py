@@ -119,6 +119,7 @@ def nearest(collection: Collection, routes: Mapping[str, Route], convention: str
     """Which architecture each image's route is nearest to, counted and listed."""
     log, mask = collection.log, filtering.filtered(collection)
     st.divider()
+    asked.check(state.METRIC, list(DISTANCES), "distance")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown("**Nearest architecture of each image**", help=WORDS["route"], width="stretch")
         words = st.segmented_control(

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from routeviz.dashboard import asked, caches, curves, drifting, exports, fronts, joblist, running, runs, state, work
-from routeviz.dashboard.chooser import CONVENTIONS, current_run
+from routeviz.dashboard.chooser import choose_convention, current_run
 from routeviz.dashboard.collection import dataset_names
 from routeviz.dashboard.joblist import DRIFTS, FRONTS, RUNS
 from routeviz.dashboard.player import player
@@ -20,6 +20,14 @@ from routeviz.dashboard.words import WORDS, percent, plain, short
 from routeviz.errors import RoutevizError
 
 USE, TRAIN = "Run a checkpoint", "Train"
+EXPLAINED = {
+    USE: f"{WORDS['checkpoint']} A job sends images through it and records their routes as a log, which every view "
+    f"then offers. Route log: {WORDS['route log']}",
+    TRAIN: f"A job trains a new network. Its run is then found under {RUNS}. Training run: {WORDS['training run']}",
+}
+"""What stands at the left of a part that chooses nothing there."""
+
+PARTS = (RUNS, USE, TRAIN, FRONTS, DRIFTS)
 PLAYER = "checkpoints_player"
 MOST_IMAGES = 4
 
@@ -38,9 +46,7 @@ def show_runs(settings: Settings, shelf: list[Item]) -> None:
             key=state.RUN,
             help=WORDS["training run"],
         )
-        convention = st.selectbox(
-            "Convention for MACs", CONVENTIONS, key=state.CONVENTION, bind=state.BOUND, help=WORDS["MACs"]
-        )
+        convention = choose_convention()
     asked.say(state.RUN, "training run")
     item = found[name]
     run = caches.training_run(str(item.path), runs.stamp(item.path))
@@ -215,9 +221,10 @@ settings_now = Settings.from_environment()
 shelf_now = caches.items(json.dumps(settings_now.to_environment()))
 state.take_wanted()
 st.space("xxsmall")  # a control without a label would begin below the navigation
+asked.check(state.PART, PARTS, "part")
 part = st.segmented_control(
     "Part",
-    [RUNS, USE, TRAIN, FRONTS, DRIFTS],
+    PARTS,
     default=RUNS,
     key=state.PART,
     bind=state.BOUND,
@@ -225,6 +232,8 @@ part = st.segmented_control(
     label_visibility="collapsed",
 )
 try:
+    if part in EXPLAINED:
+        st.sidebar.caption(EXPLAINED[part])
     if part == RUNS:
         show_runs(settings_now, shelf_now)
     elif part == USE:

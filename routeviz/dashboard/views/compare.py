@@ -62,6 +62,7 @@ def choose_side(side: str, main: Collection, convention: str) -> tuple[Collectio
     key = partial(state.of_side, side)
     what, where = st.columns(2)
     with what:
+        asked.check(key("what"), KINDS, "kind of side")
         kind = st.selectbox(f"{side.capitalize()} side", KINDS, default, key=key("what"), bind=state.BOUND)
     try:
         with where:
@@ -174,6 +175,7 @@ def numbers(left: Side, right: Side, convention: str) -> None:
     """Distance, MACs and mIoU of both sides."""
     places = st.columns([1.1, 1.2, 1.2, 1, 1.3])
     with places[0]:
+        asked.check(state.COMPARED_BY, METRICS, "distance")
         metric = st.selectbox("Distance", METRICS, key=state.COMPARED_BY, bind=state.BOUND, help=WORDS["distance"])
     places[1].metric(f"{metric} distance", f"{sides.distance(left, right, metric):.4f}", help=WORDS["distance"])
     for place, words, help_, pair, how in (

@@ -47,7 +47,7 @@ def population_view(collection: Collection, convention: str) -> None:
     """All charts, over the images that pass the filter; they run again together, as each of them changes the filter."""
     mask = filtering.filtered(collection)
     st.space("xsmall")
-    asked.check(state.QUESTION, QUESTIONS)
+    asked.check(state.QUESTION, QUESTIONS, "question")
     question = st.segmented_control(
         "Question",
         QUESTIONS,
@@ -57,7 +57,6 @@ def population_view(collection: Collection, convention: str) -> None:
         required=True,
         label_visibility="collapsed",
     )
-    asked.say(state.QUESTION, "question")
     filtering.filter_bar(collection, convention, mask)
     if not mask.any():
         st.info("No image passes the filter: remove a condition above.", icon=":material/filter_list_off:")
@@ -88,6 +87,7 @@ def usage(collection: Collection, population: Population, mask: np.ndarray) -> N
     mean, share = population.mean(mask), population.share_open(mask)
     some = log.states.state if mask.all() else log.states.state[mask]
     states = np.stack([(some == code).mean(axis=0) for code in range(len(STATES))], axis=1)
+    asked.check(state.SHOWS, list(SHOWN), "number of the lattice")
     with title_line():
         words = st.empty()
         shown = st.segmented_control(
@@ -212,6 +212,8 @@ def plane(collection: Collection, population: Population, mask: np.ndarray, conv
     """Routes in two dimensions."""
     log, n = collection.log, len(mask)
     found = population.clusters(n_clusters())
+    colours = colouring.choices(collection, convention)
+    asked.check(state.COLOUR, colours, "colour")
     with title_line():
         st.markdown(
             "**Routes in two dimensions**",
@@ -219,14 +221,14 @@ def plane(collection: Collection, population: Population, mask: np.ndarray, conv
             "near each other take similar routes.",
             width="stretch",
         )
-        st.caption("colour by", width="content")
         by = st.selectbox(
             "Colour",
-            colouring.choices(collection, convention),
+            colours,
+            format_func="colour by {}".format,
             key=state.COLOUR,
             bind=state.BOUND,
             label_visibility="collapsed",
-            width=200,
+            width=230,
         )
         make = partial(_plane_sheet, log, mask, by, len(found.typical))
         offer(make, key=PLANE, name="Routes in two dimensions")
@@ -256,6 +258,7 @@ def plane(collection: Collection, population: Population, mask: np.ndarray, conv
 
 def clusters(collection: Collection, population: Population, mask: np.ndarray) -> None:
     """Clusters of routes, each with the image nearest to its centre."""
+    asked.check(state.CLUSTERS, range(1, filters.MOST_CLUSTERS + 1), "number of clusters")
     with title_line():
         st.markdown(
             "**Clusters of routes**",

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from routeviz.counterfactual import ForcedRoute, Original, Rerun
-from routeviz.dashboard import closing, components, effects, exports, forcing, running, state
+from routeviz.dashboard import asked, closing, components, effects, exports, forcing, running, state
 from routeviz.dashboard.chooser import choose_collection, choose_image
 from routeviz.dashboard.collection import Collection
 from routeviz.dashboard.words import UNKNOWN, WORDS, plain
@@ -116,6 +116,8 @@ def forced_view(collection, original: Original, image, label, name: str, rerun, 
 
 def controls(collection: Collection, original: Original, forced: ForcedRoute, name: str) -> None:
     """What a click does, undo and redo, and a way to save."""
+    asked.check(state.CLICK, forcing.CLICKS, "effect of a click")
+    asked.check(state.SHOWN, (FORCED_ROUTE, CHANGES), "lattice")
     bar = st.columns([3.05, 1.25, 1.7, 0.6, 0.6, 0.9, 1.05], vertical_alignment="bottom")
     with bar[0]:
         how = st.segmented_control(
@@ -214,7 +216,7 @@ def lattice(result: Rerun, name: str) -> None:
             title=f"What changed on {name}",
         )
         return
-    asked = [UNKNOWN if np.isnan(value) else f"{value:.4g}" for value in result.before.gates]
+    decided = [UNKNOWN if np.isnan(value) else f"{value:.4g}" for value in result.before.gates]
     components.lattice(
         space,
         after,
@@ -223,7 +225,7 @@ def lattice(result: Rerun, name: str) -> None:
         selected=last,
         on_click=lambda: take_click(result, LATTICE),
         title=f"Forced route of {name}",
-        path_notes={"original activation": asked},
+        path_notes={"original activation": decided},
     )
 
 
