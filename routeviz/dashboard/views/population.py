@@ -74,7 +74,7 @@ def population_view(collection: Collection, convention: str) -> None:
         activations(collection, population, mask)
     with right:
         cost(collection, mask, convention)
-    left, right = st.columns([1.7, 1], gap="medium")
+    left, right = st.columns([2, 1], gap="medium")
     with left:
         plane(collection, population, mask, convention)
     with right:
@@ -221,14 +221,14 @@ def plane(collection: Collection, population: Population, mask: np.ndarray, conv
             "near each other take similar routes.",
             width="stretch",
         )
+        st.caption("colour by", width="content")
         by = st.selectbox(
             "Colour",
             colours,
-            format_func="colour by {}".format,
             key=state.COLOUR,
             bind=state.BOUND,
             label_visibility="collapsed",
-            width=230,
+            width=180,
         )
         make = partial(_plane_sheet, log, mask, by, len(found.typical))
         offer(make, key=PLANE, name="Routes in two dimensions")
