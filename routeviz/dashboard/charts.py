@@ -121,6 +121,7 @@ def usage_lattice(
         "title": title,
         "selected": chosen,
         "clicks": True,
+        "remembered": "",
     }
     _lattice(key=key, data=data, on_clicked_change=on_click, on_selected_change=_nothing)
 

@@ -84,19 +84,19 @@ def lattice(
     path_notes: Mapping[str, Sequence[object]] | None = None,
     cell_notes: Mapping[str, Sequence[object]] | None = None,
     bare: bool = False,
-    largest: float = 1.5,
     weights: tuple[str, np.ndarray] | None = None,
 ) -> None:
     """Draw a route; a click or Enter on a cell or path sets ``selected`` (its short name) in the state of `key`.
 
     With `on_click` every click counts, also a second one on the same, and sets ``clicked`` while that is called. Paths
     that are ``forced``, (path,) bool, are marked; of a ``static`` network only its own cells are drawn. Threshold and
-    moves are switched in the browser, without a word to the server. A ``bare`` drawing has neither these controls nor
-    a legend; none is drawn `largest` times its own size. With ``weights``, what they are called and (path,) from 0 to
-    1, these and not activations are width and colour.
+    moves are switched in the browser, without a word to the server, and stand behind the # of the address. A ``bare``
+    drawing has neither these controls nor a legend. With ``weights``, what they are called and (path,) from 0 to 1,
+    these and not activations are width and colour.
     """
     data = lattice_data(space, activations, forced=forced, static=static, path_notes=path_notes, cell_notes=cell_notes)
-    data |= {"selected": selected, "title": title, "clicks": on_click is not None, "largest": largest}
+    data |= {"selected": selected, "title": title, "clicks": on_click is not None}
+    data["remembered"] = "" if weights is None else "weights_"
     if weights is not None:
         words, values = weights
         widths, levels = stroke(values)
@@ -106,6 +106,7 @@ def lattice(
         data["legend"] = [item | ({"text": words} if item["sort"] == "ramp" else {}) for item in data["legend"]]
     if bare:
         data |= {"controls": False, "legend": []}
+        del data["remembered"]
     _lattice(key=key, data=data, on_selected_change=on_select or _nothing, on_clicked_change=on_click or _nothing)
 
 
@@ -121,11 +122,10 @@ def difference(
     on_select: Callable[[], None] | None = None,
     on_click: Callable[[], None] | None = None,
     title: str = "",
-    largest: float = 1.5,
 ) -> None:
     """Draw how two routes, or the means of two sets, differ: see `routeviz.space.svg.difference_data` and `lattice`."""
     data = difference_data(space, left, right, opens=opens, names=names)
-    data |= {"selected": selected, "title": title, "clicks": on_click is not None, "largest": largest}
+    data |= {"selected": selected, "title": title, "clicks": on_click is not None, "remembered": ""}
     _lattice(key=key, data=data, on_selected_change=on_select or _nothing, on_clicked_change=on_click or _nothing)
 
 

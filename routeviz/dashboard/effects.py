@@ -141,7 +141,7 @@ def show_paths(result: Rerun) -> None:
         return
     verdict = np.select(
         [~asked["open_before"] & asked["open_after"], asked["open_before"] & ~asked["open_after"]],
-        ["opened", "shut"],
+        ["open", "shut"],
         "",
     )
     shown = pd.DataFrame(
@@ -150,7 +150,7 @@ def show_paths(result: Rerun) -> None:
             "original": asked["before"],
             "forced": asked["after"],
             "change": asked["after"].fillna(0) - asked["before"].fillna(0),
-            "": verdict,
+            "became": verdict,
         }
     ).head(LISTED)
     number = st.column_config.NumberColumn(format="%.3f")

@@ -2,6 +2,7 @@
 // then repaints what changed. Text from data enters through textContent and setAttribute only.
 
 const SVG = "http://www.w3.org/2000/svg";
+const LARGEST = 1.5;
 const views = new WeakMap();
 
 export default function (component) {
@@ -14,7 +15,12 @@ export default function (component) {
   // Where every click counts, the same name may come twice; elsewhere what is selected is a state.
   view.select = (name) => (data.clicks ? component.setTriggerValue("clicked", name) : component.setStateValue("selected", name));
   paint(view, data);
-  return () => view.observer.disconnect();
+  return () => leave(view);
+}
+
+function leave(view) {
+  view.observer.disconnect();
+  window.removeEventListener("hashchange", view.recall);
 }
 
 function make(tag, attributes = {}, parent = null, text = null) {
@@ -28,16 +34,18 @@ function make(tag, attributes = {}, parent = null, text = null) {
 }
 
 function build(host, data, old) {
-  old?.observer.disconnect();
+  if (old) leave(old);
   old?.root.remove();
   const root = make("div", { class: "rv" }, host);
-  const view = { digest: data.digest, root, geometry: data, threshold: 0, hidden: new Set(), painted: null, given: null };
+  const view = { digest: data.digest, root, geometry: data, threshold: 0, hidden: new Set(), boxes: new Map(), painted: null, given: null };
   controls(view, data);
+  view.recall = () => recall(view);
+  window.addEventListener("hashchange", view.recall);
   const scroll = make("div", { class: "scroll" }, root);
   const svg = make("svg", { viewBox: `0 0 ${data.width} ${data.body}`, role: "group" }, scroll);
   // Below 24 px between layers marks touch: then the drawing scrolls sideways instead of shrinking further.
   svg.style.minWidth = `${Math.round((data.width * 24) / data.pitch)}px`;
-  svg.style.maxWidth = `${Math.round(data.width * (data.largest ?? 1.5))}px`;
+  svg.style.maxWidth = `${Math.round(data.width * LARGEST)}px`;
   svg.style.fontSize = `${data.font}px`;
   view.svg = svg;
   for (const text of data.texts) make("text", { class: "soft", x: text.x, y: text.y, "text-anchor": text.anchor }, svg, text.text);
@@ -77,6 +85,7 @@ function build(host, data, old) {
   view.byName = new Map([...view.nodes].map(([node, item]) => [item.name, node]));
   view.cells[0].hit.setAttribute("tabindex", 0);
   listen(view);
+  recall(view);
   view.observer = new MutationObserver(() => theme(view));
   for (let node = host.host ?? host, up = 0; node && up < 4; node = node.parentElement, up += 1) {
     view.observer.observe(node, { attributes: true, attributeFilter: ["style", "class"] });
@@ -95,6 +104,8 @@ function controls(view, data) {
     shown.textContent = view.threshold.toFixed(2);
     visibility(view);
   });
+  slider.addEventListener("change", () => remember(view));
+  view.slider = slider;
   for (const move of data.moves) {
     const choice = make("label", { title: `Show paths of the move ${move}.` }, bar);
     const box = make("input", { type: "checkbox", "aria-label": `show ${move}` }, choice);
@@ -103,10 +114,43 @@ function controls(view, data) {
       if (box.checked) view.hidden.delete(move);
       else view.hidden.add(move);
       visibility(view);
+      remember(view);
     });
+    view.boxes.set(move, box);
     make("span", {}, choice, `${{ up: "↗ ", keep: "→ ", down: "↘ " }[move] ?? ""}${move}`);
   }
   view.count = make("span", { class: "count" }, bar);
+}
+
+// Where data.remembered is a word, what is hidden stands behind the # of the address, after that word: the server need
+// not be told, and a link shows the same.
+function remember(view) {
+  const { remembered } = view.geometry;
+  if (remembered === undefined) return;
+  const words = new URLSearchParams(location.hash.slice(1));
+  const put = (name, value) => (value ? words.set(remembered + name, value) : words.delete(remembered + name));
+  put("below", view.threshold && view.threshold.toFixed(2));
+  put("without", [...view.hidden].join(" "));
+  const hash = words.size ? `#${words}` : "";
+  // Not history.replaceState: the dashboard has its own, which keeps what stands behind the #.
+  History.prototype.replaceState.call(history, history.state, "", location.pathname + location.search + hash);
+}
+
+function recall(view) {
+  const { remembered } = view.geometry;
+  if (remembered === undefined) return;
+  const words = new URLSearchParams(location.hash.slice(1));
+  const below = Number(words.get(`${remembered}below`));
+  const without = words.get(`${remembered}without`)?.split(" ") ?? [];
+  view.slider.value = below >= 0 && below <= 1 ? below : 0;
+  view.slider.dispatchEvent(new Event("input"));
+  for (const [move, box] of view.boxes) {
+    if (box.checked !== without.includes(move)) continue;
+    box.checked = !box.checked;
+    if (box.checked) view.hidden.delete(move);
+    else view.hidden.add(move);
+  }
+  visibility(view);
 }
 
 function frame(svg, data) {
@@ -194,6 +238,7 @@ function paint(view, data) {
 
 function visibility(view) {
   const data = view.painted;
+  if (!data) return;
   let [open, shown] = [0, 0];
   view.paths.forEach((path, index) => {
     const kind = data.path_kind[index];

@@ -98,6 +98,19 @@ def test_the_threshold_hides_paths_in_the_browser_alone(page, shelf):
     page.wait_for_timeout(300)
     assert title(page) == "Route of val-00000"
     assert len(sent) == before > 0
+    page.get_by_label("show up").uncheck()
+    page.wait_for_url("**#below=0.51&without=up")
+    page.locator(".st-key-step_Next button").first.click()
+    wait_for_title(page, "Route of val-00001")
+    copied = page.url
+    assert copied.endswith("#below=0.51&without=up")
+    counted = page.locator(".rv .count").inner_text()
+    page.goto("/?image=val-00003")
+    wait_for_title(page, "Route of val-00003")
+    assert "hidden" not in page.locator(".rv .count").inner_text()
+    page.goto(copied)
+    wait_for_title(page, "Route of val-00001")
+    assert page.locator(".rv .count").inner_text() == counted
 
 
 def test_moves_can_be_hidden(page, shelf):

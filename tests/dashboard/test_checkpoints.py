@@ -53,7 +53,8 @@ def test_a_step_without_a_checkpoint_says_whose_routes_are_shown(open_checkpoint
 def test_at_most_four_images_are_played_and_the_address_names_them(open_checkpoints, run_folder):
     app = open_checkpoints(run_folder, images="val-00002")
     assert app.multiselect(key=state.PLAYED).value == ["val-00002"]
-    assert [item.proto.component_name for item in app.get("bidi_component")] == ["routeviz_player"]
+    drawn = [item.proto.component_name for item in app.get("bidi_component")]
+    assert drawn == ["routeviz_history", "routeviz_player"]
     app.multiselect(key=state.PLAYED).set_value([]).run()
     assert not app.exception
 

@@ -26,7 +26,7 @@ from routeviz.space import architectures
 
 IMAGE, GROUP, ALL, STATIC = KINDS = ("an image", "a group", "all images", "an architecture")
 SAME = "as in the sidebar"
-LONGEST, LARGEST = 14, 1.15
+LONGEST = 14
 METRICS = ("jaccard", "hamming")
 LATTICES = {"left": "compare_left", "right": "compare_right", "difference": "compare_difference"}
 
@@ -220,7 +220,6 @@ def lattices(left: Side, right: Side, names: tuple[str, str]) -> None:
             path_notes=notes if side.n_images > 1 else None,
             static=not side.n_images,
             bare=True,
-            largest=LARGEST,
         )
     st.markdown("**Difference**", help="Red and dashed: only left. Red and dotted: only right. Grey: both.")
     components.difference(
@@ -233,7 +232,6 @@ def lattices(left: Side, right: Side, names: tuple[str, str]) -> None:
         selected=selected,
         on_select=partial(take_selection, "difference"),
         title=f"Difference of {names[0]} and {names[1]}",
-        largest=LARGEST,
     )
     about_selected(left, right, names)
     routes = {name: side.route for name, side in zip(names, (left, right), strict=True)}
