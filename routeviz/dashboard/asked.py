@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from routeviz.dashboard import state
 from routeviz.dashboard.words import plain
@@ -49,6 +51,11 @@ def begin(key: str, options: Sequence[Any], first: Callable[[], Any]) -> None:
     if key in st.session_state:
         if st.session_state[key] not in options:
             st.session_state[key] = first()
+        elif key not in st.query_params:
+            # Another view chose it. A widget writes what it is set to into the address, unless it was never drawn.
+            st.session_state[key] = shown = st.session_state[key]
+            with suppress(StreamlitAPIException):
+                st.query_params[key] = str(shown)
         return
     asked = st.query_params.get(key)
     if asked in map(str, options):

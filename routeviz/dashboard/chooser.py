@@ -140,7 +140,8 @@ def nothing_found(settings: Settings) -> None:
 def about(collection: Collection) -> None:
     """Where the routes come from."""
     log, space = collection.log, collection.space
-    lines = [f"{len(collection.facts):,} images", extent(space)]
+    n = len(collection.facts)
+    lines = [f"{n:,} image{'s' * (n != 1)}", extent(space)]
     if log is None:
         lines.append(f"checkpoint {plain(collection.checkpoint.path.name)}")
     else:

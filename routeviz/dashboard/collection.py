@@ -181,7 +181,7 @@ def of_log(item: Item, shelf: Sequence[Item], settings: Settings) -> Collection:
     """The images of a route log, with whatever of its dataset and checkpoint lies in the folders that may be read."""
     log = caches.log(item)
     source = log.source
-    data, made_by = source.get("dataset") or {}, source.get("checkpoint") or {}
+    data, made_by, network = (source.get(part) or {} for part in ("dataset", "checkpoint", "network"))
     dataset, dataset_key, no_pictures = _pictures(data, settings)
     checkpoint, no_network = None, "The log names no checkpoint, so there is no segmentation."
     if model := source.get("model"):
@@ -206,11 +206,11 @@ def of_log(item: Item, shelf: Sequence[Item], settings: Settings) -> Collection:
         no_pictures=no_pictures,
         checkpoint=checkpoint,
         no_network=no_network,
-        class_names=data.get("class_names") or (),
-        class_colors=data.get("class_colors") or (),
+        class_names=data.get("class_names") or network.get("class_names") or (),
+        class_colors=data.get("class_colors") or network.get("class_colors") or (),
         ignore_index=data.get("ignore_index"),
-        network_config=json.dumps(source["network"], sort_keys=True) if source.get("network") else "",
-        network_settings=json.dumps(source.get("network") or {}, sort_keys=True),
+        network_config=json.dumps(network, sort_keys=True) if network else "",
+        network_settings=json.dumps(network, sort_keys=True),
         how=_how(source.get("settings") or {}),
     )
 

@@ -73,8 +73,9 @@ def show_path(collection: Collection, facts: Mapping[str, Any], route: Route, pa
                 words += f"; this image is above {percent((column[reached] < value).mean())} of them"
             st.caption(f"{words}.")
     with middle:
-        cost_metric(collection, facts, convention, lambda table: table.path[path])
-        st.caption("runs for this image" if route.open[path] else "does not run for this image")
+        with st.container(gap=None):
+            cost_metric(collection, facts, convention, lambda table: table.path[path])
+            st.caption("runs for this image" if route.open[path] else "does not run for this image")
         show_time(collection, facts, {"path": path})
 
 
@@ -100,7 +101,7 @@ def show_cell(
             usage = caches.cell_usage(log.digest, log).iloc[cell]
             shares = ", ".join(f"{name} {percent(usage[name])}" for name in reversed(STATES))
             st.caption(f"over this log: {shares}; image-blind {percent(usage['image_blind'])}")
-    with middle:
+    with middle.container(gap=None):
         cost_metric(collection, facts, convention, lambda table: table.operation[cell] + table.gate[cell])
         runs = {"open": "operation and gate run", "closed": "its gate alone runs", "unreached": "nothing of it runs"}
         st.caption(f"{runs[state_of]} for this image")

@@ -78,7 +78,7 @@ def _one(settings: Settings, job: Job, item: Item | None, *, resumable: bool) ->
     elif job.state in ("failed", "lost"):
         st.error(plain(job.message), icon=":material/error:")
     elif progress:
-        st.caption(f"{progress.done:,} of {progress.total:,} {_plural(progress.unit)}")
+        st.caption(_counted(progress))
     with st.expander("Command and output", key=f"more_{job.id}"):
         st.code(f"routeviz {' '.join(job.command)}", language="bash", wrap_lines=True)
         st.caption(f"Folder: {plain(job.folder)}")
@@ -143,7 +143,7 @@ def words(progress: Progress | None) -> str:
     """How far a job is, at which rate, and how long it will take."""
     if progress is None:
         return "Starting"
-    text = f"{progress.done:,} of {progress.total:,} {_plural(progress.unit)}"
+    text = _counted(progress)
     if progress.rate:
         slow = progress.rate < 0.1
         text += f" · {60 * progress.rate if slow else progress.rate:,.3g} a {'minute' if slow else 'second'}"
@@ -164,5 +164,5 @@ def duration(seconds: float) -> str:
     return f"{seconds // 3600:,} h {seconds % 3600 // 60} min"
 
 
-def _plural(unit: str) -> str:
-    return f"{unit}s"
+def _counted(progress: Progress) -> str:
+    return f"{progress.done:,} of {progress.total:,} {progress.unit}{'s' * (progress.total != 1)}"

@@ -1,5 +1,6 @@
 import re
 import time
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
@@ -87,6 +88,8 @@ def test_an_uploaded_checkpoint_runs_on_an_uploaded_image_and_its_route_is_inspe
     page.get_by_text("segmentation", exact=True).wait_for()
     page.wait_for_selector(IDLE)
     assert page.locator("figure img:visible").count() == 2  # the image and its segmentation; it has no label
+    assert page.locator(".classes i").count() == len(shelf.log.source["dataset"]["class_names"])
+    assert set(parse_qs(urlsplit(page.url).query)) >= {"source", "image"}
     (job,) = [job for job in list_jobs(home) if job.kind == "trace"]
     net = rv.load_checkpoint(shelf.checkpoint)
     with torch.inference_mode():

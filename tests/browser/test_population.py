@@ -119,7 +119,7 @@ def test_a_click_on_a_point_opens_its_image_in_inspect(page, shelf, population):
     typical = shelf.log.images["id"][int(population.clusters(4).typical[0])]
     page.mouse.click(box["x"] + float(ring.get_attribute("cx")), box["y"] + float(ring.get_attribute("cy")))
     page.locator(f'{LATTICE}[aria-label="Route of {typical}"]').wait_for()
-    page.wait_for_url(re.compile("image="))
+    page.wait_for_url(re.compile("source=.*image="))
 
 
 def test_a_link_shows_the_same_part_of_the_population(page, shelf, chromium, address):
