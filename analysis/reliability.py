@@ -7,6 +7,7 @@ Each line of the first file is one trial as tests/faults notes it. Everything be
 """
 
 import json
+import os
 import platform
 import sys
 from datetime import date
@@ -31,7 +32,10 @@ def main(notes: Path, page: Path) -> None:
     trials = pd.DataFrame([json.loads(line) for line in notes.read_text(encoding="utf-8").splitlines()])
     head, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     tail = rest.partition(END)[2]
-    when = f"Run on {date.today():%d %B %Y} with routeviz {rv.__version__}, Python {platform.python_version()}.\n\n"
+    when = (
+        f"Run on {date.today():%d %B %Y} with routeviz {rv.__version__}, Python {platform.python_version()}, on "
+        f"{os.cpu_count()} cores ({platform.machine()}) under {platform.system()}.\n\n"
+    )
     page.write_text(f"{head}{BEGIN}{when}{table(trials)}{END}{tail}", encoding="utf-8")
     print(f"wrote {len(trials)} rows, {trials.times.sum():,} trials, into {page}")
 

@@ -105,7 +105,7 @@ class Started:
 
     def stands(self) -> None:
         """Wait until it stands still."""
-        stat, end = Path(f"/proc/{self.process.pid}/stat"), time.monotonic() + 60
+        stat, end = Path(f"/proc/{self.process.pid}/stat"), time.monotonic() + 10 * PATIENCE
         while self.process.is_alive() and time.monotonic() < end:
             if stat.read_text().rpartition(")")[2].split()[0] == "T":
                 return

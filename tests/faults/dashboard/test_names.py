@@ -15,6 +15,8 @@ from routeviz.training import TrainConfig, train
 IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
 MARK = "<img src=x data-evil onerror=ran=1><b data-evil>[k](javascript:ran=1)$x$:red[c]"
 CLASS = f"</script></title></text></style>{MARK}<script data-evil>ran=1</script>\"'`"
+SAID = """() => [document.body.innerText, ...[...document.querySelectorAll('input')].map(field => field.value)]
+    .some(text => text.includes('onerror=ran=1'))"""
 EVIL = "[data-evil], a[href^=javascript], img[src$='/x'], .katex"
 
 
@@ -58,12 +60,6 @@ def page(chromium):
     context.close()
 
 
-def said(page) -> str:
-    """All that a page shows as text, in its fields too."""
-    fields = page.locator("input").evaluate_all("fields => fields.map(field => field.value)")
-    return "\n".join([page.locator("body").inner_text(), *fields])
-
-
 def wander(page) -> None:
     """Go with the pointer over a page, so that boxes open below it; nothing may be there but text, nor have run."""
     size = page.viewport_size
@@ -77,10 +73,13 @@ def wander(page) -> None:
 def test_names_show_as_text_in_all_views(served, evil, page):
     with served(evil) as server:
         page.goto(server.address)
-        for _, title, _ in app.PAGES:
+        for view, title, _ in app.PAGES:
             page.get_by_role("link", name=title, exact=True).click()
+            if view != app.PAGES[0][0]:
+                page.wait_for_url(f"**/{view}*")
             page.wait_for_selector(IDLE)
-            assert "onerror=ran=1" in said(page) or title in ("Architectures", "Figures"), title
+            if view not in ("architectures", "figures"):
+                page.wait_for_function(SAID)
             wander(page)
             assert page.locator("[data-testid=stException]").count() == 0, title
 
@@ -94,4 +93,4 @@ def test_names_show_as_text_in_the_report_and_in_figures(evil, page, tmp_path):
         page.goto((tmp_path / name).as_uri())
         wander(page)
     page.goto((tmp_path / "report.html").as_uri())
-    assert "onerror=ran=1" in said(page)
+    page.wait_for_function(SAID)

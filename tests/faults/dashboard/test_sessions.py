@@ -72,7 +72,7 @@ def follow(server, ids, seed: int, end: float, done: list[int], wrong: list[str]
     """Go from view to view until the time is over, in one tab after another."""
     chance, runs = random.Random(seed), 0
     try:
-        while time.monotonic() < end:
+        while not runs or time.monotonic() < end:
             with server.tab() as tab:
                 for _ in range(12):
                     view, widgets = chance.choice(VIEWS), []
@@ -108,8 +108,10 @@ def test_sessions_at_once_are_all_served_and_memory_is_bounded(served, shelf, ch
         ]
         for client in clients:
             client.start()
-        for _, title, _ in itertools.cycle(app.PAGES):
+        for view, title, _ in itertools.cycle(app.PAGES):
             page.get_by_role("link", name=title, exact=True).click()
+            if view != VIEWS[0]:
+                page.wait_for_url(f"**/{view}*")
             page.wait_for_selector(IDLE)
             assert page.locator("[data-testid=stException]").count() == 0, title
             held.append((time.monotonic() - end + seconds, server.memory()))
