@@ -86,7 +86,8 @@ class Tab:
     def __enter__(self) -> Tab:
         address = f"ws://127.0.0.1:{self.server.port}/_stcore/stream"
         how = {"origin": self.server.address, "subprotocols": ["streamlit"], "max_size": None}
-        self._connection = connect(address, open_timeout=PATIENCE, **how)
+        # The server asks whether it is still there; a browser does not ask the server.
+        self._connection = connect(address, open_timeout=PATIENCE, ping_interval=None, **how)
         self._socket = self._connection.__enter__()
         return self
 
