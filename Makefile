@@ -1,6 +1,7 @@
 # make demo   everything from nothing: set up, trace the bundled samples, open the dashboard (Ctrl-C ends it)
 # make test   everything from nothing: set up, lint, check the floors, run every test with coverage
-# make soak   long trials of faults; writes what came of them into docs/reliability.md (SOAK_KILLS, SOAK_MINUTES)
+# make soak   long trials of faults; writes what came of them into docs/reliability.md (SOAK_KILLS, SOAK_MINUTES; with
+#             SOAK_TESTS=tests/faults/test_fuzz.py a part of them, beside what came of the others before)
 # make lint | format | clean
 #
 # PYTHON chooses the interpreter that .venv is made from, WORKERS the number of test processes.
@@ -20,11 +21,11 @@ test: lint chromium
 
 SOAK_KILLS ?= 50
 SOAK_MINUTES ?= 10
+SOAK_TESTS ?= tests/faults
 
-soak: .venv/.ready-test
-	rm -f .soak.jsonl
+soak: .venv/.ready-test chromium
 	ROUTEVIZ_SOAK=$(CURDIR)/.soak.jsonl SOAK_KILLS=$(SOAK_KILLS) SOAK_MINUTES=$(SOAK_MINUTES) \
-	  $(BIN)/pytest tests/faults -n $(WORKERS) --dist=worksteal
+	  $(BIN)/pytest $(SOAK_TESTS) -n $(WORKERS) --dist=worksteal
 	$(BIN)/python analysis/reliability.py .soak.jsonl docs/reliability.md
 
 lint: .venv/.ready-test
@@ -37,7 +38,7 @@ format: .venv/.ready-test
 	$(BIN)/ruff format
 
 clean:
-	rm -rf .venv .demo .pytest_cache .ruff_cache .import_linter_cache .coverage .coverage.* build dist
+	rm -rf .venv .demo .pytest_cache .ruff_cache .import_linter_cache .coverage .coverage.* .soak.jsonl build dist
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \

@@ -3,7 +3,8 @@
     make soak
     python analysis/reliability.py .soak.jsonl docs/reliability.md
 
-Each line of the first file is one trial as tests/faults notes it. Everything between the page's two marks is replaced.
+Each line of the first file is one trial as tests/faults notes it; of one that was run again the last one counts.
+Everything between the page's two marks is replaced.
 """
 
 import json
@@ -30,6 +31,7 @@ def table(trials: pd.DataFrame) -> str:
 
 def main(notes: Path, page: Path) -> None:
     trials = pd.DataFrame([json.loads(line) for line in notes.read_text(encoding="utf-8").splitlines()])
+    trials = trials.drop_duplicates(["part", "what", "tried"], keep="last")
     head, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     tail = rest.partition(END)[2]
     when = (

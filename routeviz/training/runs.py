@@ -14,6 +14,7 @@ import io
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -170,6 +171,9 @@ class RunFolder:
         if path is None:
             return None
         try:
+            with zipfile.ZipFile(path) as archive:
+                if damaged := archive.testzip():  # torch itself does not look at the checksums
+                    raise ValueError(f"the checksum of {damaged!a} is wrong")
             return torch.load(path, map_location="cpu", weights_only=True)
         # A damaged file makes torch raise RuntimeError, UnpicklingError, EOFError, KeyError, OSError and more.
         except Exception as error:

@@ -167,10 +167,11 @@ def test_every_setting_survives_the_folder(tmp_path):
     assert read_config(tmp_path) == config
 
 
+@pytest.mark.parametrize("values", [99, 9999])
 @pytest.mark.parametrize("place", [0, 0.3, 0.6, 0.95])
 @pytest.mark.parametrize("how", ["cut", "flipped"])
-def test_a_damaged_state_is_one_line_and_left_as_it_is(tmp_path, config, place, how):
-    begun(tmp_path, config).save_state({"step": 3, "weights": torch.ones(99)})
+def test_a_damaged_state_is_one_line_and_left_as_it_is(tmp_path, config, place, how, values):
+    begun(tmp_path, config).save_state({"step": 3, "weights": torch.ones(values)})
     path = tmp_path / "state.pt"
     data = bytearray(path.read_bytes())
     where = int(place * len(data))
