@@ -97,6 +97,14 @@ def gates_of(table: pa.Table) -> np.ndarray:
     return values.reshape(len(column), column.type.list_size)
 
 
+def check_gates(path: Path, table: pa.Table, n_paths: int) -> None:
+    """Raise LogError unless a shard's gates are a float32 for each path of each image, NaN among them but no null."""
+    kind = table.schema.field(GATES).type if table.column_names.count(GATES) == 1 else pa.null()
+    fits = pa.types.is_fixed_size_list(kind) and kind.value_type == pa.float32() and kind.list_size == n_paths
+    if not fits or any(chunk.null_count or chunk.flatten().null_count for chunk in table.column(GATES).chunks):
+        raise LogError(f"{path} has no gates of {n_paths} paths for each image: it was changed, trace again")
+
+
 def write_shard(path: Path, table: pa.Table, mark: ShardMark) -> None:
     """Write a shard atomically; equal content gives equal bytes."""
     note = json.dumps({**mark._asdict(), "skipped": [image._asdict() for image in mark.skipped]})

@@ -22,6 +22,7 @@ from routeviz.routelog.shards import (
     GATES,
     ROWS,
     Skipped,
+    check_gates,
     check_ids,
     gates_of,
     read_footer,
@@ -166,7 +167,7 @@ class StoredLog(RouteLog):
         if not columns:
             return pd.DataFrame(index=range(len(self)))  # a table of no columns has no rows to Arrow
         # No name for the tables: only then can each column be let go as soon as pandas has it.
-        return pa.concat_tables(self._each(lambda number: self._read(number, list(columns)))).to_pandas(
+        return self._joined(self._each(lambda number: self._read(number, list(columns)))).to_pandas(
             self_destruct=True, split_blocks=True
         )
 
@@ -181,7 +182,7 @@ class StoredLog(RouteLog):
             self._read(number, None).take(rows[order][shards == number] - self._bounds[number])
             for number in np.unique(shards)
         ]
-        whole = pa.concat_tables(tables or [self._read(0, None).slice(0, 0)]).take(np.argsort(order))
+        whole = self._joined(tables or [self._read(0, None).slice(0, 0)]).take(np.argsort(order))
         return RouteLog(gates_of(whole), whole.drop_columns([GATES]).to_pandas(), self.space, self.source)
 
     def _each(self, work: Callable[[int], Any]) -> list[Any]:
@@ -202,7 +203,15 @@ class StoredLog(RouteLog):
     def _read(self, number: int, columns: list[str] | None) -> pa.Table:
         table = read_shard(self._paths[number], columns, metadata=self._footer(number)).replace_schema_metadata(None)
         self._check_rows(number, len(table))  # Arrow does not compare its pages with its footer
+        if columns is None or GATES in columns:
+            check_gates(self._paths[number], table, self.space.n_paths)
         return table
+
+    def _joined(self, tables: list[pa.Table]) -> pa.Table:
+        try:
+            return pa.concat_tables(tables)
+        except pa.ArrowInvalid:
+            raise LogError(f"{self.folder}: its shards have not all the same columns; trace again") from None
 
     def _check_rows(self, number: int, found: int) -> None:
         rows = self._bounds[number + 1] - self._bounds[number]
