@@ -4,6 +4,7 @@ import collections
 import io
 import os
 import pickle
+import re
 import resource
 import struct
 import zipfile
@@ -331,7 +332,8 @@ def test_memory_is_bounded_by_the_file(files, model, tmp_path):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert "bytes of weights, more than the file has" in refusal(tmp_path / "expanded")
     assert "bytes of weights, more than the file has" in refusal(tmp_path / "wide")
-    assert "truncated, damaged" in refusal(tmp_path / "zip")
+    # Torch 2.13 refuses it itself, 2.8 does not.
+    assert re.search("truncated, damaged|bytes of weights, more than", refusal(tmp_path / "zip"))
     assert "truncated, damaged" in refusal(tmp_path / "older")
     assert "its parts are larger than the file, so it is compressed" in refusal(tmp_path / "zeros")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50 * 1024  # KiB
