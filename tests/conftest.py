@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,14 @@ FLAGS = (
 
 settings.register_profile("routeviz", deadline=None, derandomize=True)
 settings.load_profile("routeviz")
+
+
+@pytest.fixture(autouse=True)
+def own_main() -> Iterator[None]:
+    """Take back what a page's test left as ``__main__``: every process that is started later would run the page."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
 
 
 def _folder(variable: str, what: str) -> Path:

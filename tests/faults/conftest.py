@@ -14,7 +14,6 @@ import signal
 import subprocess
 import sys
 import time
-import types
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -133,22 +132,11 @@ def start(tmp_path_factory) -> Callable[..., Started]:
         told = {"arguments": [str(argument) for argument in arguments], "stderr": str(stderr)}
         told["stand_in"] = str(stand_in)
         process = context.Process(target=runpy.run_path, args=(str(CHILD), told))
-        with no_main():
-            process.start()
+        process.start()
         return Started(process, stderr)
 
     begin("--version").ended()  # so that no other waits for the imports
     return begin
-
-
-@contextmanager
-def no_main() -> Iterator[None]:
-    """Hide what runs here from a process that starts: it would run it too, and that is a page where one was tested."""
-    main, sys.modules["__main__"] = sys.modules["__main__"], types.ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
 
 
 @pytest.fixture
