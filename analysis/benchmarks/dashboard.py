@@ -22,11 +22,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-import pandas as pd
 from playwright.sync_api import Browser, Page, sync_playwright
-
-import routeviz as rv
+from synthetic import write_log
 
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
 LATTICE = ".rv .scroll svg"
@@ -35,6 +32,7 @@ AIMS_S = {
     "server start to first lattice": 4.0,
     "next image to its lattice": 0.25,
     "click on a path to its details": 0.2,
+    "click on a cell to its features": 0.2,
     "hover to its values": 0.05,
     "threshold to redrawn": 0.05,
     "click that forces a path to picture": 1.0,
@@ -98,6 +96,18 @@ def select(page: Page, number: int) -> float:
     return time.perf_counter() - started
 
 
+def select_cell(page: Page, number: int) -> float:
+    """Seconds from a click on an open cell to what it computes, which is drawn last of its details."""
+    cells = page.locator('.rv .cells [aria-label*="open; the image"]')
+    feature = page.locator(".st-key-inspect_features figure img").first
+    before = feature.get_attribute("src") if feature.count() else None
+    started = time.perf_counter()
+    cells.nth(number % cells.count()).dispatch_event("click")
+    while feature.count() == 0 or feature.get_attribute("src") == before:
+        page.wait_for_timeout(2)
+    return time.perf_counter() - started
+
+
 def in_browser(page: Page, script: str) -> float:
     """Seconds that a script takes until what it changed is on the screen, by the browser's own clock."""
     return page.evaluate(
@@ -136,33 +146,12 @@ def force(page: Page, number: int) -> float:
     return time.perf_counter() - started
 
 
-def many_images(folder: Path, n_images: int) -> None:
-    """Write a log of so many images: routes of four kinds, each with changes of its own, over the largest space."""
-    rng = np.random.default_rng(0)
-    space = rv.lattice_space(16, 64)
-    kind = rng.integers(4, size=n_images)
-    opened = rng.random((4, space.n_paths)) < np.array([[0.4], [0.5], [0.6], [0.7]])
-    gates = np.float32(0.5) * opened[kind] * (1 + rng.random((n_images, space.n_paths), np.float32))
-    gates[rng.random(gates.shape, np.float32) < 0.1] = 0
-    images = pd.DataFrame(
-        {
-            "id": [f"image-{index:06}" for index in range(n_images)],
-            "height": 512,
-            "width": 1024,
-            "macs_conv": (rng.normal(60, 3, n_images) + 5 * kind) * 1e9,
-            "miou": rng.beta(5, 3, n_images),
-            "scale_class": np.array(["large", "mixed", "mixed", "small"])[kind],
-        }
-    )
-    rv.RouteLog(gates, images.astype({"macs_conv": np.int64}), space).save(folder)
-
-
 def population(browser: Browser, n_images: int, repeats: int) -> dict[str, list[float]]:
     """Seconds until the population of a log not read yet stands, from its address, and from a filter to all charts."""
     first, change = [], []
     with TemporaryDirectory() as folder:
-        many_images(Path(folder) / "few", 100)
-        many_images(Path(folder) / "many", n_images)
+        write_log(Path(folder) / "few", 100)
+        write_log(Path(folder) / "many", n_images)
         with serving([folder], []) as (address, *_):
             wait_for(address)
             page = browser.new_page(viewport={"width": 1280, "height": 900})
@@ -232,11 +221,14 @@ def measure(folders: list[str], roots: list[str], repeats: int, switches: int, i
             settle(page)
             select(page, 0)  # brings torch and the cost table in, once
             settle(page)
+            select_cell(page, 0)  # brings the checkpoint in, once
+            settle(page)
             quick: tuple[tuple[str, Callable[[int], float]], ...] = (
                 ("hover to its values", lambda number: hover(page, number)),
                 ("threshold to redrawn", lambda number: threshold(page, number + 1)),
                 ("click on a path to its details", lambda number: select(page, number + 1)),
-                ("next image to its lattice", lambda number: switch(page)),
+                ("click on a cell to its features", lambda number: select_cell(page, number)),
+            ("next image to its lattice", lambda number: switch(page)),
             )
             for name, once in quick:
                 for number in range(repeats):
