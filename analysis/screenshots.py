@@ -17,11 +17,12 @@ import time
 import urllib.request
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
 
 import click
+import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
+from scipy.spatial import cKDTree
 from tqdm import tqdm
 
 ROOT = Path(__file__).parents[1]
@@ -29,48 +30,58 @@ PICTURES = ROOT / "docs" / "images"
 PATIENCE_S = 180
 
 
-class Shot(NamedTuple):
-    """An address, and how much of the page under it is shown."""
-
-    address: str
-    height: int
-    theme: str = "light"
-
-
 SCENES = "source=logs%2Fscenes+(log)"
 SHOTS = {
-    "dashboard-light": Shot(f"/?{SCENES}&image=val-00001&selected=L9+s1+down", 1250),
-    "dashboard-dark": Shot(f"/?{SCENES}&image=val-00001&selected=L9+s1+down", 1250, "dark"),
-    "population": Shot(f"/population?{SCENES}", 1500),
-    "compare": Shot(f"/compare?{SCENES}", 1500),
-    "checkpoints": Shot(f"/checkpoints?{SCENES}", 1500),
-    "architectures": Shot(f"/architectures?{SCENES}", 1300),
-    "what-if": Shot(f"/what-if?{SCENES}&image=val-00001&forced=L5+s1+down%3D0%3B+L9+s1%3D0", 1300),
-    "figures": Shot(f"/figures?{SCENES}", 1300),
+    "dashboard-light": f"/?{SCENES}&image=val-00001&selected=L9+s1+down",
+    "dashboard-dark": f"/?{SCENES}&image=val-00001&selected=L9+s1+down",
+    "population": f"/population?{SCENES}",
+    "compare": f"/compare?{SCENES}",
+    "checkpoints": f"/checkpoints?{SCENES}",
+    "architectures": f"/architectures?{SCENES}",
+    "what-if": f"/what-if?{SCENES}&image=val-00001&forced=L5+s1+down%3D0%3B+L9+s1%3D0",
+    "figures": f"/figures?{SCENES}",
 }
+"""Addresses by the name of their picture."""
+
+IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
+FLAT, COLOURS = 64, 256
+"""Of a picture: those that fill most of it are kept as they are, the others brought to so many in all."""
 
 
-def shoot(browser: Browser, base: str, shot: Shot) -> bytes:
-    """A page once nothing on it moves any more, as PNG."""
-    context = browser.new_context(
-        viewport={"width": 1280, "height": shot.height}, color_scheme=shot.theme, base_url=base
-    )
+def shoot(browser: Browser, base: str, address: str, theme: str, width: int) -> bytes:
+    """The whole of a page once nothing on it moves any more, as PNG."""
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme, base_url=base)
     page = context.new_page()
     page.set_default_timeout(1000 * PATIENCE_S)
-    page.goto(shot.address)
-    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    page.goto(address)
+    page.wait_for_selector(IDLE)
     seen = still = None
     deadline = time.monotonic() + PATIENCE_S
     while still != seen or still is None:
         if time.monotonic() > deadline:
-            raise click.ClickException(f"{shot.address} does not come to rest")
+            raise click.ClickException(f"{address} does not come to rest")
         page.wait_for_timeout(4000)
-        page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+        page.wait_for_selector(IDLE)
+        height = page.get_by_test_id("stMain").evaluate("page => page.scrollHeight")
+        page.set_viewport_size({"width": width, "height": height})
         still, seen = seen, page.screenshot()
     context.close()
     file = io.BytesIO()
-    Image.open(io.BytesIO(seen)).convert("RGB").save(file, "PNG", optimize=True)
+    few_colours(Image.open(io.BytesIO(seen)).convert("RGB")).save(file, "PNG", optimize=True)
     return file.getvalue()
+
+
+def few_colours(picture: Image.Image) -> Image.Image:
+    """The picture with a palette, a third as large as a file: marks keep their colours, photographs lose some."""
+    pixels = np.asarray(picture).reshape(-1, 3)
+    known, where, count = np.unique(pixels, axis=0, return_inverse=True, return_counts=True)
+    flat = known[np.argsort(-count)[:FLAT]]
+    others = picture.quantize(COLOURS - FLAT, dither=Image.Dither.NONE).getpalette()
+    palette = np.concatenate([flat, np.reshape(others, (-1, 3))])[:COLOURS]
+    nearest = cKDTree(palette).query(known)[1].astype(np.uint8)
+    drawn = Image.fromarray(nearest[where.ravel()].reshape(picture.height, picture.width), "P")
+    drawn.putpalette(palette.astype(np.uint8).tobytes())
+    return drawn
 
 
 def wait_for(address: str, server: subprocess.Popen) -> None:
@@ -87,13 +98,16 @@ def wait_for(address: str, server: subprocess.Popen) -> None:
 
 @click.command(help=__doc__)
 @click.argument("names", nargs=-1, metavar="[VIEW]...", type=click.Choice(list(SHOTS)))
-def main(names: tuple[str, ...]) -> None:
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=PICTURES, help="Another folder.")
+@click.option("--width", default=1280, help="Of the window, in pixels.")
+@click.option("--theme", type=click.Choice(("light", "dark")), help="Of all pictures.")
+def main(names: tuple[str, ...], out: Path, width: int, theme: str | None) -> None:
     chromium = os.environ.get("ROUTEVIZ_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     base = f"http://127.0.0.1:{port}"
-    PICTURES.mkdir(exist_ok=True)
+    out.mkdir(exist_ok=True)
     with TemporaryDirectory() as jobs:
         command = [sys.executable, "-m", "routeviz", "dashboard", "data/logs", "data/checkpoints"]
         with subprocess.Popen([*command, "--no-browser", f"--port={port}", f"--jobs={jobs}"], cwd=ROOT) as server:
@@ -102,7 +116,8 @@ def main(names: tuple[str, ...]) -> None:
                 with sync_playwright() as playwright:
                     browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
                     for name in tqdm(names or SHOTS, unit="picture"):
-                        (PICTURES / f"{name}.png").write_bytes(shoot(browser, base, SHOTS[name]))
+                        looks = theme or ("dark" if name.endswith("dark") else "light")
+                        (out / f"{name}.png").write_bytes(shoot(browser, base, SHOTS[name], looks, width))
                     browser.close()
             finally:
                 server.terminate()

@@ -228,7 +228,7 @@ def measure(folders: list[str], roots: list[str], repeats: int, switches: int, i
                 ("threshold to redrawn", lambda number: threshold(page, number + 1)),
                 ("click on a path to its details", lambda number: select(page, number + 1)),
                 ("click on a cell to its features", lambda number: select_cell(page, number)),
-            ("next image to its lattice", lambda number: switch(page)),
+                ("next image to its lattice", lambda number: switch(page)),
             )
             for name, once in quick:
                 for number in range(repeats):

@@ -16,10 +16,13 @@ from routeviz.errors import RoutevizError
 # A named icon would be fetched from another host.
 _ICON = ((8, 8), (24, 8), (24, 24))
 
-# Streamlit's wide layout leaves a sixth of a small screen empty, and marks lists that always have a choice.
+# Streamlit's wide layout leaves a sixth of a small screen empty, and marks lists that always have a choice. On a wide
+# screen two lattices stand beside each other.
 _STYLE = (
     "<style>.stMainBlockContainer { padding: 3.6rem 2rem 2rem; } "
-    "[data-testid=stWidgetLabelRequired], .st-key-history { display: none; }</style>"
+    "[data-testid=stWidgetLabelRequired], .st-key-history { display: none; } "
+    "@media (min-width: 1600px) { .st-key-compare_sides { flex-direction: row; } "
+    ".st-key-compare_sides > * { flex: 1 1 0; min-width: 0; } }</style>"
 )
 
 PAGES = (

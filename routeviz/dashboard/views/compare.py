@@ -204,23 +204,26 @@ def numbers(left: Side, right: Side, convention: str) -> None:
 def lattices(left: Side, right: Side, names: tuple[str, str]) -> None:
     """Both routes, and their difference."""
     selected = state.value(state.SELECTED) or ""
+    both = st.container(key="compare_sides")
     for side, where, name in zip((left, right), state.SIDES, names, strict=True):
-        st.markdown(f"**{where.capitalize()}: {plain(name)}**")
+        place = both.container()
+        place.markdown(f"**{where.capitalize()}: {plain(name)}**")
         notes = {
             "mean activation": [f"{value:.4g}" for value in side.mean.activations],
             "open in": [f"{percent(share)} of its images" for share in side.mean.opens],
         }
-        components.lattice(
-            left.space,
-            side.route.activations,
-            key=LATTICES[where],
-            selected=selected,
-            on_select=partial(take_selection, where),
-            title=f"{where}: {name}",
-            path_notes=notes if side.n_images > 1 else None,
-            static=not side.n_images,
-            bare=True,
-        )
+        with place:
+            components.lattice(
+                left.space,
+                side.route.activations,
+                key=LATTICES[where],
+                selected=selected,
+                on_select=partial(take_selection, where),
+                title=f"{where}: {name}",
+                path_notes=notes if side.n_images > 1 else None,
+                static=not side.n_images,
+                bare=True,
+            )
     st.markdown("**Difference**", help="Red and dashed: only left. Red and dotted: only right. Grey: both.")
     components.difference(
         left.space,
