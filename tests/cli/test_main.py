@@ -121,16 +121,16 @@ def test_a_programming_error_keeps_its_traceback(failing):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--no-such"], "No such option '--no-such' (try 'routeviz --help')"),
+        (["--no-such"], r"No such option:? '?--no-such'? \(try 'routeviz --help'\)"),  # as click's version has it
         (["tracce"], "No such command 'tracce'"),
-        (["costs", "no-such.pth"], "'no-such.pth' does not exist"),
+        (["costs", "no-such.pth"], r"'no-such\.pth' does not exist"),
     ],
 )
 def test_wrong_usage_ends_in_one_line_and_code_2(routeviz, arguments, expected):
     result = routeviz(*arguments)
     assert result.exit_code == 2
     assert result.stderr.count("\n") == 1
-    assert expected in result.stderr
+    assert re.search(expected, result.stderr)
 
 
 def test_without_a_command_it_shows_the_help(routeviz):

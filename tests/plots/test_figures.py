@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 
@@ -220,7 +221,10 @@ def test_a_rule_is_on_the_screen_in_every_panel_that_has_it(make_log):
 def test_a_page_needs_no_network(tmp_path, make_log):
     (page,) = plots.save_figure(plots.plot_space(make_log(1).space, backend="screen"), tmp_path / "space")
     assert page.name == "space.html"
-    assert 'src="http' not in page.read_text()
+    # The library inside it may name addresses; what counts is what the page itself loads.
+    loaded = re.findall(r"<(?:script|link|img|iframe)\b[^>]*", page.read_text())
+    assert loaded
+    assert not [tag for tag in loaded if "http" in tag]
 
 
 def test_static_architectures_are_named_in_their_order():
