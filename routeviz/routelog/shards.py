@@ -21,6 +21,8 @@ from routeviz.writing import whole_file
 GATES = "gates"
 ROWS = "rows"
 _MARK = b"routeviz"
+_NUMBERS = ("height", "width", "miou", "pixel_accuracy", "iou_", "macs_", "expected_macs_")
+"""Names, or beginnings of names, of facts that are numbers wherever they are there."""
 
 
 class Skipped(NamedTuple):
@@ -55,13 +57,29 @@ def check_rows(gates: np.ndarray, images: pd.DataFrame, space: RoutingSpace) -> 
         raise InputError(
             f"gates of shape {gates.shape} beside {len(images)} images; this space needs (images, {space.n_paths})"
         )
+    check_activations(gates)
+    if GATES in images or not all(isinstance(name, str) for name in images.columns):
+        raise InputError("columns of images must be named by text other than 'gates', which a log keeps for itself")
+    check_ids(images)
+    check_facts(images)
+
+
+def check_activations(gates: np.ndarray) -> None:
+    """Raise InputError unless gates lie in [0, 1] or are NaN."""
     # fmin and fmax leave NaN out, as np.nanmin does, but warn of nothing and copy nothing.
     low, high = np.fmin.reduce(gates, axis=None, initial=0), np.fmax.reduce(gates, axis=None, initial=1)
     if low < 0 or high > 1:
         raise InputError(f"gates from {low:g} to {high:g}; activations lie in [0, 1], NaN where the cell is unreached")
-    if GATES in images or not all(isinstance(name, str) for name in images.columns):
-        raise InputError("columns of images must be named by text other than 'gates', which a log keeps for itself")
-    check_ids(images)
+
+
+def check_facts(images: pd.DataFrame) -> None:
+    """Raise InputError unless sizes, scores and MACs are numbers, and MACs whole ones from 0 for each image."""
+    for name in images.columns:
+        kind = images[name].dtype.kind
+        if name.startswith(_NUMBERS) and kind not in "iuf":
+            raise InputError(f"the column {name!r} of images must hold numbers; found {images[name].dtype}")
+        if name.startswith("macs_") and (kind == "f" or (images[name] < 0).any()):
+            raise InputError(f"the column {name!r} of images must hold a whole number of MACs, from 0, for each image")
 
 
 def check_ids(images: pd.DataFrame) -> None:
@@ -103,6 +121,10 @@ def check_gates(path: Path, table: pa.Table, n_paths: int) -> None:
     fits = pa.types.is_fixed_size_list(kind) and kind.value_type == pa.float32() and kind.list_size == n_paths
     if not fits or any(chunk.null_count or chunk.flatten().null_count for chunk in table.column(GATES).chunks):
         raise LogError(f"{path} has no gates of {n_paths} paths for each image: it was changed, trace again")
+    try:
+        check_activations(gates_of(table))
+    except InputError as error:
+        raise LogError(f"{path} has {error}") from None
 
 
 def write_shard(path: Path, table: pa.Table, mark: ShardMark) -> None:

@@ -22,6 +22,7 @@ from routeviz.routelog.shards import (
     GATES,
     ROWS,
     Skipped,
+    check_facts,
     check_gates,
     check_ids,
     gates_of,
@@ -167,9 +168,14 @@ class StoredLog(RouteLog):
         if not columns:
             return pd.DataFrame(index=range(len(self)))  # a table of no columns has no rows to Arrow
         # No name for the tables: only then can each column be let go as soon as pandas has it.
-        return self._joined(self._each(lambda number: self._read(number, list(columns)))).to_pandas(
+        facts = self._joined(self._each(lambda number: self._read(number, list(columns)))).to_pandas(
             self_destruct=True, split_blocks=True
         )
+        try:
+            check_facts(facts)
+        except InputError as error:
+            raise LogError(f"{self.folder}: {error}") from None
+        return facts
 
     def select(self, index: Any) -> RouteLog:
         """Return a log of some images, in memory; only the shards that hold them are read. See `RouteLog.select`."""

@@ -41,6 +41,10 @@ FOREIGN = {
     "gates of doubles": gates(lambda n: pa.array(np.zeros(n))),
     "gates of null": gates(lambda n: pa.nulls(n, pa.float32())),
     "null for gates": put("gates", lambda column: pa.nulls(len(column), column.type)),
+    "gates beyond 1": gates(lambda n: pa.array(np.full(n, 5, np.float32))),
+    "infinite gates": gates(lambda n: pa.array(np.full(n, np.inf, np.float32))),
+    "no MACs": put("macs_conv", lambda column: pa.nulls(len(column), column.type)),
+    "negative MACs": put("macs_conv", lambda column: pa.array([-1] * len(column))),
     "text for gates": put("gates", lambda column: pa.array(["open"] * len(column))),
     "a column more": lambda table: table.append_column("more", pa.array(range(len(table)))),
     "text for numbers": put("miou", lambda column: pa.array(["much"] * len(column))),
@@ -84,10 +88,19 @@ def test_whatever_a_foreign_shard_holds_it_is_refused_in_one_line_or_read(log, t
 def test_what_is_wrong_with_it_is_said(log, tmp_path):
     for name, ask, said in (
         ("one id twice", ASKED["images"], "ids occur more than once, first 'same'"),
-        ("a column more", ASKED["images"], "its shards have not all the same columns"),
+        ("text for numbers", ASKED["images"], "the column 'miou' of images must hold numbers"),
+        ("no MACs", ASKED["images"], "the column 'macs_conv' of images must hold a whole number of MACs"),
+        ("gates beyond 1", ASKED["gates"], r"part-00000\.parquet has gates from 0 to 5; activations lie in"),
         ("fewer gates", ASKED["gates"], r"part-00000\.parquet has no gates of \d+ paths for each image"),
     ):
         log.save(tmp_path / name)
-        signed(tmp_path / name, FOREIGN[name], 1)
+        signed(tmp_path / name, FOREIGN[name], None)
         with pytest.raises(LogError, match=said):
             ask(load_log(tmp_path / name))
+
+
+def test_shards_of_different_columns_are_named(log, tmp_path):
+    log.save(tmp_path / "log")
+    signed(tmp_path / "log", FOREIGN["a column more"], 1)
+    with pytest.raises(LogError, match="its shards have not all the same columns"):
+        load_log(tmp_path / "log").images.sum()
