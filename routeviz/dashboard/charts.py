@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from routeviz.dashboard.components import text_of, theme_css
+from routeviz.dashboard.components import hinted, text_of, theme_css
 from routeviz.dashboard.filters import activation_between
 from routeviz.dashboard.words import percent
 from routeviz.space import OPEN_THRESHOLD, STATES, RoutingSpace, kind_of
@@ -118,12 +118,9 @@ def usage_lattice(
             f"{name}\n" + ", ".join(f"{STATES[code]} {percent(part[code])}" for code in (2, 1, 0)) + " of these images"
             for name, part in zip(space.cell_names, states, strict=True)
         ],
-        "title": title,
-        "selected": chosen,
-        "clicks": True,
-        "remembered": "",
     }
-    _lattice(key=key, data=data, on_clicked_change=on_click, on_selected_change=_nothing)
+    told = {"title": title, "selected": chosen, "clicks": True, "remembered": "", "legend": hinted(data["legend"])}
+    _lattice(key=key, data=data | told, on_clicked_change=on_click, on_selected_change=_nothing)
 
 
 def usage_grid(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import streamlit as st
 
+from routeviz.dashboard.words import hint
 from routeviz.space import RoutingSpace
 from routeviz.space.drawing import PASSED, stroke
 from routeviz.space.svg import THEMES, difference_data, lattice_data
@@ -104,6 +105,7 @@ def lattice(
         data["path_level"] = levels.tolist()
         data["path_width"] = np.where(np.array(data["path_kind"]) == "passed", PASSED, widths).tolist()
         data["legend"] = [item | ({"text": words} if item["sort"] == "ramp" else {}) for item in data["legend"]]
+    data["legend"] = hinted(data["legend"])
     if bare:
         data |= {"controls": False, "legend": []}
         del data["remembered"]
@@ -126,7 +128,13 @@ def difference(
     """Draw how two routes, or the means of two sets, differ: see `routeviz.space.svg.difference_data` and `lattice`."""
     data = difference_data(space, left, right, opens=opens, names=names)
     data |= {"selected": selected, "title": title, "clicks": on_click is not None, "remembered": ""}
+    data["legend"] = hinted(data["legend"])
     _lattice(key=key, data=data, on_selected_change=on_select or _nothing, on_clicked_change=on_click or _nothing)
+
+
+def hinted(legend: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A lattice's legend with what hovering an entry says."""
+    return [{**item, "hint": hint(item["text"])} for item in legend]
 
 
 def gallery(pictures: Sequence[Mapping[str, str]], *, key: str, chosen: str, on_choose: Callable[[], None]) -> None:

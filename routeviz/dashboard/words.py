@@ -73,7 +73,27 @@ WORDS = {
 }
 
 
+_TOLD = {
+    "starved": "image-blind",
+    "constant": "image-blind",
+    "image-blind": "image-blind",
+    "closed": "closed",
+    "passed on": "closed",
+    "unreached": "unreached",
+    "forced": "forced",
+    "activation": "activation",
+    "cell": "cell",
+    "path": "path",
+    "open in": "path",
+}
+"""What a word in the legend of a lattice is about, the narrower before the wider."""
+
 UNKNOWN = "—"
+
+
+def hint(text: str) -> str:
+    """The explanation of what a legend names; empty where its words say all."""
+    return next((WORDS[term] for word, term in _TOLD.items() if word in text), "")
 
 
 def short(number: float) -> str:

@@ -166,7 +166,7 @@ function frame(svg, data) {
 function legend(root, data) {
   const list = make("div", { class: "legend" }, root);
   for (const item of data.legend) {
-    const entry = make("span", {}, list);
+    const entry = make("span", item.hint ? { title: item.hint } : {}, list);
     const room = item.text_x - item.x;
     const svg = make("svg", { viewBox: `-12 -10 ${room + 12} 20`, width: room + 12, height: 20, "aria-hidden": "true" }, entry);
     if (item.sort === "mark") {

@@ -2,7 +2,8 @@ import math
 
 import pytest
 
-from routeviz.dashboard.words import percent, plain, short
+from routeviz.dashboard.words import WORDS, hint, percent, plain, short
+from routeviz.space.drawing import FORCED, LEGEND
 
 
 @pytest.mark.parametrize(
@@ -39,3 +40,10 @@ def test_what_is_not_known_is_a_dash():
 )
 def test_text_from_files_is_no_markdown(text, escaped):
     assert plain(text) == escaped
+
+
+def test_every_entry_of_a_lattice_s_legend_is_explained():
+    assert all(hint(text) for _, _, text in (*LEGEND, FORCED))
+    assert hint("closed: input passes on") == WORDS["closed"]
+    assert hint("starved: zeros arrive") == WORDS["image-blind"]
+    assert hint("weights") == ""
