@@ -214,7 +214,7 @@ def _text(front: Front, table: pd.DataFrame, out: Path, convention: str, style: 
     )
     if (table.kind == "greedy").any():
         on = "{images} images of {dataset}, {split}".format(**front.settings["ranking"])
-        about += f" Greedy rounds ranked paths on {on}."
+        about += f" Paths were ranked for the greedy rounds on {on}."
     if style != "terminal":
         comment = "% " if style == "latex" else ""
         return "\n".join([f"{comment}{about}", "", text, "", *(comment + one for one in front.verdict(convention))])

@@ -107,8 +107,21 @@ class Original:
     def rerun(self, forced: ForcedRoute) -> Rerun:
         """Run the image again with some paths forced, from the first layer that says so.
 
-        Gates that are not forced are asked again, so other paths may change too. Raises InputError where the route is
-        of another space, or needs a part that a static network has not built.
+        Parameters
+        ----------
+        forced : ForcedRoute
+            Laid over what the original was forced to. Gates that are not forced are asked again, so other paths may
+            change too.
+
+        Returns
+        -------
+        Rerun
+            The outcome beside the original one.
+
+        Raises
+        ------
+        InputError
+            If the route is of another space, or needs a part that a static network has not built.
         """
         whole = forced.over(self.base)
         return Rerun(self.net, self.image_size, forced, self.outcome, self._outcome(self._pass.run(whole), whole))
@@ -122,7 +135,26 @@ class Original:
 
 
 def rerun(net: RoutingNetwork, image: np.ndarray, forced: ForcedRoute, **options: object) -> Rerun:
-    """Run one image as the network takes it and under a forced route; ``options`` are those of `Original`."""
+    """Run one image as the network takes it and under a forced route.
+
+    Parameters
+    ----------
+    net : RoutingNetwork
+    image : ndarray, (H, W, 3) uint8
+    forced : ForcedRoute
+    **options
+        label, ignore_index, resize, base and max_bytes: see `Original`.
+
+    Returns
+    -------
+    Rerun
+        The outcome under the forced route beside the original one.
+
+    Raises
+    ------
+    InputError
+        If the label has another size than the image, or the route does not suit the network.
+    """
     return Original(net, image, **options).rerun(forced)
 
 

@@ -59,7 +59,7 @@ def front_view(shelf: list[Item], item: Item, front: Front, convention: str) -> 
     about = f"{made_of} on {int(table.images.max()):,} images of {data['name']}, {data['split']}"
     if (table.kind == "greedy").any():
         ranked = "{images} images of {dataset}, {split}".format(**front.settings["ranking"])
-        about += f"; greedy rounds ranked paths on {ranked}"
+        about += f"; paths were ranked for the greedy rounds on {ranked}"
     st.caption(plain(about))
     st.markdown("\n".join(f"- {plain(sentence)}" for sentence in front.verdict(convention)))
     names = table["name"].tolist()

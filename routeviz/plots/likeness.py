@@ -176,7 +176,25 @@ class Clusters:
 
 
 def route_clusters(log: RouteLog, *, clusters: int = 3) -> Clusters:
-    """Place routes by the principal components of their activations, and cluster them by k-means, largest first."""
+    """Place routes by the principal components of their activations, and cluster them by k-means.
+
+    Parameters
+    ----------
+    log : RouteLog
+        Of many images, a sample is taken.
+    clusters : int
+        At most; no more than there are different routes.
+
+    Returns
+    -------
+    Clusters
+        The largest first.
+
+    Raises
+    ------
+    InputError
+        If the log has no images, or `clusters` is below 1.
+    """
     named(log)
     if clusters < 1:
         raise InputError(f"{clusters} clusters; give 1 or more")

@@ -69,7 +69,25 @@ class _Architectures(dict[str, Route]):
 
 
 def architecture(space: RoutingSpace, key: str) -> Route:
-    """Model one static architecture; raises InputError where it is unknown or does not fit the space."""
+    """Model one static architecture in a lattice.
+
+    Parameters
+    ----------
+    space : RoutingSpace
+        A lattice of four scales.
+    key : str
+        One of `ARCHITECTURES`.
+
+    Returns
+    -------
+    Route
+        Its paths open, its source named.
+
+    Raises
+    ------
+    InputError
+        If no architecture has this key, or it does not fit the space.
+    """
     if key not in ARCHITECTURES:
         raise InputError(f"architecture {key!r} is unknown; valid: {', '.join(ARCHITECTURES)}")
     return ARCHITECTURES[key](space)

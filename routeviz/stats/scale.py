@@ -75,7 +75,23 @@ def route_measures(log: RouteLog) -> pd.DataFrame:
 
 
 def route_correlation(log: RouteLog, *, facts: Sequence[str] | None = None, **settings: Any) -> pd.DataFrame:
-    """Correlate measures of the whole route with the scale of objects: as `path_correlation`, for `route_measures`."""
+    """Correlate measures of the whole route with the scale of objects.
+
+    Parameters
+    ----------
+    log, facts, **settings
+        As for `path_correlation`.
+
+    Returns
+    -------
+    DataFrame
+        As `routeviz.stats.correlate` gives it, ``value`` being a column of `route_measures`.
+
+    Raises
+    ------
+    InputError
+        If the log has no such column, or too few images have the facts.
+    """
     log, known = _looked_at(log, facts, settings)
     return correlate(route_measures(log), known, **settings)
 

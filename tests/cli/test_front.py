@@ -31,7 +31,7 @@ def test_it_traces_a_front_tells_it_and_writes_a_point(routeviz, checkpoint, tmp
     names = ["as-trained", "same", "threshold-0.3", "threshold-0.6", "greedy-01"]
     assert front.points.name.tolist() == names
     assert "5 points, each on 3 images" in result.stdout
-    assert "ranked paths on 1 images of scenes, train" in " ".join(result.stdout.split())
+    assert "Paths were ranked for the greedy rounds on 1 images of scenes, train" in " ".join(result.stdout.split())
     for row in front.table().itertuples():
         (line,) = [line.split() for line in result.stdout.splitlines() if line.startswith(row.name)]
         assert ("yes" in line) == row.efficient

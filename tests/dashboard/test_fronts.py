@@ -58,7 +58,7 @@ def test_a_front_is_drawn_and_a_point_leads_to_its_command(open_fronts, with_fro
     assert app.dataframe[0].value["point"].tolist() == front.table()["name"].tolist()
     said = app.markdown[0].value.replace("\\", "")
     assert all(sentence.split("(")[0] in said for sentence in front.verdict())
-    assert "greedy rounds ranked paths on 1 images of scenes" in app.caption[0].value
+    assert "paths were ranked for the greedy rounds on 1 images of scenes" in app.caption[0].value
     app.selectbox(key=state.POINT).set_value("as-trained").run()
     assert "--write as-trained" in app.code[0].value
 
