@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
 
 from routeviz.errors import InputError
 from routeviz.plots.figure import figure
@@ -200,12 +201,11 @@ def route_clusters(log: RouteLog, *, clusters: int = 3) -> Clusters:
         raise InputError(f"{clusters} clusters; give 1 or more")
     rows = _sample(np.arange(len(log)))
     values = _activations(log, rows)
-    centred = values - values.mean(axis=0)
-    variance, directions = np.linalg.eigh(centred.T @ centred)
-    axes = directions[:, ::-1][:, :2]
-    axes *= np.sign(axes[np.abs(axes).argmax(axis=0), range(axes.shape[1])])
-    total = np.maximum(variance, 0).sum()
-    explained = np.maximum(variance[::-1][:2], 0) / total if total > 1e-12 else np.zeros(2)
+    if np.ptp(values, axis=0).any():
+        components = PCA(min(2, *values.shape), svd_solver="covariance_eigh").fit(values)
+        places, explained = components.transform(values), components.explained_variance_ratio_
+    else:
+        places, explained = np.zeros((len(values), 2)), np.zeros(2)
     n_clusters = min(clusters, len(np.unique(values, axis=0)))
     fit = KMeans(n_clusters, n_init=4, random_state=0).fit(values)
     order = np.argsort(-np.bincount(fit.labels_, minlength=n_clusters), kind="stable")
@@ -213,7 +213,7 @@ def route_clusters(log: RouteLog, *, clusters: int = 3) -> Clusters:
         np.where(fit.labels_ == c, ((values - fit.cluster_centers_[c]) ** 2).sum(axis=1), np.inf).argmin()
         for c in order
     ]
-    return Clusters(rows, centred @ axes, explained, np.argsort(order)[fit.labels_], np.array(typical))
+    return Clusters(rows, places, explained, np.argsort(order)[fit.labels_], np.array(typical))
 
 
 def _groups(log: RouteLog, by: str | Sequence[object]) -> dict[str, np.ndarray]:
