@@ -27,7 +27,8 @@ def small():
         [0.7, 0.1, 1.0, 0.0, 0.4, 0.0, 1.0, 1.0],
         [0.0, 0.0, 1.0, 0.0, NAN, NAN, 1.0, NAN],
     ]
-    facts = {"id": ["a", "b", "c"], "scale_class": ["small", "small", "large"], "macs_conv": [4_000_000, 6_000_000, 8_000_000]}
+    macs = [4_000_000, 6_000_000, 8_000_000]
+    facts = {"id": ["a", "b", "c"], "scale_class": ["small", "small", "large"], "macs_conv": macs}
     return RouteLog(np.array(gates, np.float32), pd.DataFrame(facts), space)
 
 
