@@ -15,7 +15,7 @@ def facts():
     return pd.DataFrame(
         {
             "id": ["a1", "b2", "A3", "c4"],
-            "macs_conv": [30e6, 10e6, 20e6, 10.004e6],
+            "macs_conv": [30_000_000, 10_000_000, 20_000_000, 10_004_000],
             "miou": [0.5, np.nan, 0.9, 0.1],
             "scale_class": ["small", "large", "small", "mixed"],
         }
