@@ -50,9 +50,11 @@ if TYPE_CHECKING:
     from routeviz.plots import group_routes as group_routes
     from routeviz.plots import plot_accuracy as plot_accuracy
     from routeviz.plots import plot_activations as plot_activations
+    from routeviz.plots import plot_against_macs as plot_against_macs
     from routeviz.plots import plot_architectures as plot_architectures
     from routeviz.plots import plot_common as plot_common
     from routeviz.plots import plot_embedding as plot_embedding
+    from routeviz.plots import plot_experts as plot_experts
     from routeviz.plots import plot_front as plot_front
     from routeviz.plots import plot_macs as plot_macs
     from routeviz.plots import plot_route as plot_route
@@ -163,9 +165,11 @@ _ROOMS = {
         "group_routes",
         "plot_accuracy",
         "plot_activations",
+        "plot_against_macs",
         "plot_architectures",
         "plot_common",
         "plot_embedding",
+        "plot_experts",
         "plot_front",
         "plot_macs",
         "plot_route",

@@ -8,6 +8,11 @@ def unit_of(value: float) -> tuple[float, str]:
     return next(((size, letter) for size, letter in UNITS if abs(value) >= size), (1.0, ""))
 
 
+def count(n: int, many: str) -> str:
+    """A number of things in words: ``1 image``, ``2,000 images``."""
+    return f"{n:,} {many.removesuffix('s') if n == 1 else many}"
+
+
 def quantity(value: float) -> str:
     """Write a large number with three decimals and its unit, as in ``118.085 G``; a small one as it is."""
     size, letter = unit_of(value)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from routeviz.cli.experts import expert_data, expert_report
 from routeviz.cli.options import example, json_option
 from routeviz.cli.tables import columns, grid
 
@@ -20,11 +21,15 @@ if TYPE_CHECKING:
 
 @click.command(epilog=example("routeviz stats log", "routeviz stats log --json > figures.json"))
 @click.argument("log", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--by", metavar="COLUMN", help="Of experts, branches and channel groups: the classes that they may be told by."
+)
 @json_option
-def command(log: Path, as_json: bool) -> None:
+def command(log: Path, by: str | None, as_json: bool) -> None:
     """Describe LOG, a route log, in figures: diversity of routes, use of cells and paths, MACs.
 
-    Every figure is shown with its definition; below stand the shares of images that open each cell and each path.
+    Every figure is shown with its definition; below stand the shares of images that open each cell and each path, and
+    how evenly experts, branches and channel groups are used, where there are any.
     """
     from tqdm import tqdm
 
@@ -44,8 +49,11 @@ def command(log: Path, as_json: bool) -> None:
             "cells": json.loads(cells.to_json(orient="records")),
             "paths": json.loads(paths.to_json(orient="records")),
         }
+        if experts := expert_data(routes, by):
+            data["experts"] = experts
         click.echo(json.dumps(data, indent=2))
         return
+    experts = expert_report(routes, by)
     click.echo(f"{log}: {_origin(routes)}\n")
     for topic, about in groupby(figures, key=lambda figure: figure.topic):
         rows = [(f.name, f.text, f.unit.removeprefix("share").strip(", "), f.definition) for f in about]
@@ -54,11 +62,13 @@ def command(log: Path, as_json: bool) -> None:
     words = {scale: f"s{scale}" if unnamed else word for scale, word in row_words(routes.space).items()}
     across = "layers across, scales down" if unnamed else f"{kind.column}s across"
     column = "L" if unnamed else f"{kind.column} "
-    click.echo(f"Cells: % of images for which the operation runs ({across})\n")
+    click.echo(f"Cells: % of {routes.rows_are} for which the operation runs ({across})\n")
     cells = cells.pivot(index="scale", columns="layer", values="open")
     click.echo(_percentages(cells, [words[scale] for scale in cells.index], column))
-    click.echo("\nPaths: % of images for which the path is open\n")
+    click.echo(f"\nPaths: % of {routes.rows_are} for which the path is open\n")
     click.echo(_percentages(paths, [f"{words[scale]} {move}".strip() for scale, move in paths.index], column))
+    if experts:
+        click.echo(f"\n{experts}")
 
 
 def _origin(log: RouteLog) -> str:
@@ -66,7 +76,7 @@ def _origin(log: RouteLog) -> str:
     checkpoint, dataset = log.source.get("checkpoint") or {}, log.source.get("dataset") or {}
     images = " ".join(str(dataset[key]) for key in ("name", "split") if dataset.get(key))
     parts = [
-        f"{len(log)} images",
+        f"{len(log)} {log.rows_are}",
         images and f"of {images}",
         checkpoint.get("file") and f"through {checkpoint['file']}",
     ]

@@ -18,6 +18,7 @@ from routeviz.dashboard.settings import Settings
 from routeviz.dashboard.shelf import Item, with_routes
 from routeviz.dashboard.words import WORDS, plain, short
 from routeviz.errors import DatasetError, LogError, RoutevizError
+from routeviz.quantities import count
 from routeviz.space import extent
 
 CONVENTIONS = ("conv", "fvcore", "released")
@@ -140,8 +141,7 @@ def nothing_found(settings: Settings) -> None:
 def about(collection: Collection) -> None:
     """Where the routes come from."""
     log, space = collection.log, collection.space
-    n = len(collection.facts)
-    lines = [f"{n:,} image{'s' * (n != 1)}", extent(space)]
+    lines = [count(len(collection.facts), collection.rows_are), extent(space)]
     if log is None:
         lines.append(f"checkpoint {plain(collection.checkpoint.path.name)}")
     else:

@@ -94,6 +94,11 @@ class Collection:
         """What the model is called that the log was recorded from; empty where a routing network was traced."""
         return str((self.log.source if self.log is not None else {}).get("model") or "")
 
+    @property
+    def rows_are(self) -> str:
+        """What is looked at, in the plural: images, or what the log's rows are."""
+        return "images" if self.log is None else self.log.rows_are
+
     def run(self, row: int) -> running.Pass | None:
         """Route and segmentation of an image, computed now; None where the picture or the checkpoint is not at hand."""
         sample = self.sample(row)

@@ -62,7 +62,7 @@ def filter_bar(collection: Collection, convention: str, mask: np.ndarray) -> Non
     """The filter in one line: conditions, how many images they leave, and the controls."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         _chips(collection)
-        _count(mask)
+        _count(collection, mask)
         filter_controls(collection, convention)
     _say_unknown(collection)
 
@@ -71,7 +71,7 @@ def filter_line(collection: Collection, mask: np.ndarray) -> None:
     """The filter in one line, without the controls."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         _chips(collection)
-        _count(mask)
+        _count(collection, mask)
     _say_unknown(collection)
 
 
@@ -88,8 +88,8 @@ def _chips(collection: Collection) -> None:
     )
 
 
-def _count(mask: np.ndarray) -> None:
-    st.markdown(f"**{mask.sum():,}** of {len(mask):,} images", width="content")
+def _count(collection: Collection, mask: np.ndarray) -> None:
+    st.markdown(f"**{mask.sum():,}** of {len(mask):,} {collection.rows_are}", width="content")
     st.button(
         "Clear",
         icon=":material/filter_list_off:",

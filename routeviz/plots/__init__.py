@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from routeviz.plots.expense import plot_accuracy as plot_accuracy
     from routeviz.plots.expense import plot_macs as plot_macs
     from routeviz.plots.expense import plot_training_budget as plot_training_budget
+    from routeviz.plots.experts import plot_experts as plot_experts
     from routeviz.plots.front import plot_front as plot_front
     from routeviz.plots.grouping import scale_groups as scale_groups
     from routeviz.plots.lattices import group_routes as group_routes
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from routeviz.plots.saving import render_figure as render_figure
     from routeviz.plots.saving import save_figure as save_figure
     from routeviz.plots.sheet import Sheet as Sheet
+    from routeviz.plots.tried import plot_against_macs as plot_against_macs
     from routeviz.plots.usage import plot_activations as plot_activations
     from routeviz.plots.usage import plot_training_activations as plot_training_activations
     from routeviz.plots.usage import plot_usage as plot_usage
@@ -47,6 +49,8 @@ _HOME = {
     "plot_accuracy": "expense",
     "plot_macs": "expense",
     "plot_training_budget": "expense",
+    "plot_against_macs": "tried",
+    "plot_experts": "experts",
     "plot_front": "front",
     "plot_embedding": "likeness",
     "plot_similarity": "likeness",

@@ -13,7 +13,8 @@ from routeviz.errors import InputError
 from routeviz.plots.figure import figure
 from routeviz.plots.grouping import labels_by
 from routeviz.plots.sheet import BARE, NOTHING, Axis, Box, Dots, Hover, Line, Mark, Note, Panel, Picture, Sheet
-from routeviz.plots.style import DIFFERENCE, FAINT, INK, RAMP, SOFT, THEME, count_images, plain, series
+from routeviz.plots.style import DIFFERENCE, FAINT, INK, RAMP, SOFT, THEME, plain, series
+from routeviz.quantities import count
 from routeviz.routelog import RouteLog
 from routeviz.space import Route, RoutingSpace, architectures, open_paths
 from routeviz.space.drawing import MARKS, PASSED, RAMP_STEPS, THICK, THIN, UNUSED, lattice_data
@@ -204,7 +205,7 @@ def group_routes(log: RouteLog, *, by: str | Sequence[object] = "scale_class", s
         mean = np.where(
             opened.mean(axis=0) >= share, (gates * opened).sum(axis=0) / np.maximum(opened.sum(axis=0), 1), 0
         )
-        routes[f"{value} ({count_images(len(rows))})"] = Route(log.space, np.minimum(mean, 1), name=value)
+        routes[f"{value} ({count(len(rows), log.rows_are)})"] = Route(log.space, np.minimum(mean, 1), name=value)
     return routes
 
 

@@ -36,11 +36,6 @@ def plain(text: object, length: int = 40) -> str:
     return words if len(words) <= length else words[: length - 1] + "…"
 
 
-def count_images(n: int) -> str:
-    """A number of images in words."""
-    return "1 image" if n == 1 else f"{n:,} images"
-
-
 def inches(width: str | float) -> float:
     """Width in inches of a preset or number; raises InputError where it is neither."""
     if isinstance(width, str):

@@ -9,7 +9,8 @@ import numpy as np
 from routeviz.errors import InputError
 from routeviz.plots.figure import figure
 from routeviz.plots.sheet import Axis, Grid, Line, Panel, Sheet
-from routeviz.plots.style import count_images, plain, series
+from routeviz.plots.style import plain, series
+from routeviz.quantities import count
 from routeviz.routelog import RouteLog
 from routeviz.space import OPEN_THRESHOLD, RoutingSpace, kind_of
 from routeviz.space.layout import row_words
@@ -17,7 +18,7 @@ from routeviz.stats import path_usage, path_usage_by_layer
 
 _VALUES = {
     "activation": "mean activation",
-    "open": "share of images in which open",
+    "open": "share in which open",
     "activation_open": "mean activation where open",
     "entropy": "entropy of open or not, bits",
 }
@@ -52,7 +53,7 @@ def plot_usage(log: RouteLog, *, values: tuple[str, ...] = ("activation", "open"
         panels.append(
             Panel(
                 (Grid(table.to_numpy(float), "", texts=np.array(words)),),
-                f"{title} ({count_images(len(log))})",
+                f"{title} ({count(len(log), log.rows_are)})",
                 Axis(kind.column, _layers(table.columns)),
                 Axis("", tuple(enumerate(rows)), (len(rows) - 0.5, -0.5)),
                 max(1.2, 0.55 + 0.13 * len(rows)),
@@ -88,7 +89,7 @@ def plot_activations(logs: RouteLog | Mapping[str, RouteLog]) -> Sheet:
         panels.append(
             Panel(
                 (Grid(shares, "share of gates", high=np.ceil(high * 10) / 10, texts=words),),
-                f"{plain(name)} ({count_images(len(log))})" if name else "",
+                f"{plain(name)} ({count(len(log), log.rows_are)})" if name else "",
                 Axis(column, _layers(range(shares.shape[1]))),
                 Axis("activation", ticks),
                 1.7,

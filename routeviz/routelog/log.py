@@ -25,6 +25,9 @@ from routeviz.space import CellStates, Route, RoutingSpace
 from routeviz.space.states import in_blocks
 from routeviz.writing import draft_folder
 
+ROWS = ("images", "tokens", "architectures")
+"""What the rows of a log may be, as its source says it in ``rows``."""
+
 
 class RouteLog:
     """Routes of many images: the one container that every analysis takes. Not to be changed in place.
@@ -91,6 +94,12 @@ class RouteLog:
         return tuple(self._images.columns)
 
     @property
+    def rows_are(self) -> str:
+        """What the rows are: ``images``; ``tokens`` where they name the image that each is of; or ``architectures``."""
+        said = self.source.get("rows")
+        return said if said in ROWS else ("tokens" if "image" in self.columns else "images")
+
+    @property
     def states(self) -> CellStates:
         """State and kind of input of every cell for every image, each ``(image, cell)`` uint8."""
         return self.tally.states
@@ -129,7 +138,7 @@ class RouteLog:
         return len(self.gates)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self)} images, {self.space!r})"
+        return f"{type(self).__name__}({len(self)} {self.rows_are}, {self.space!r})"
 
     def _repr_html_(self) -> str:
         """What the log holds and where it comes from, where a notebook shows it."""

@@ -14,6 +14,7 @@ from routeviz.stats.experts import (
     expert_load,
     expert_specialisation,
 )
+from routeviz.stats.labels import label_columns
 from routeviz.stats.nearest import (
     METRICS,
     Overlap,
@@ -82,6 +83,7 @@ __all__ = [
     "fit_times",
     "front_verdict",
     "image_groups",
+    "label_columns",
     "miou_difference",
     "miou_interval",
     "mutual_information",

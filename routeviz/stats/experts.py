@@ -149,10 +149,10 @@ def expert_specialisation(log: RouteLog, *, by: str, permutations: int = 99, see
     Returns
     -------
     DataFrame
-        One row a cell: ``cell``; ``bits``, the mutual information of the class and the path with the largest
-        activation (none among them); ``chance``, its mean over shuffles, which is not 0: counted information is biased
-        upward; ``p``, the share of shuffles, counting the order as it is among them, that come to as much; ``entropy``,
-        that of the classes, in bits: the most that could be told.
+        One row a cell: ``cell``; ``bits``, the mutual information of the class and the set of paths that a row opens;
+        ``chance``, its mean over shuffles, which is not 0: counted information is biased upward, the more so the more
+        sets there are; ``p``, the share of shuffles, counting the order as it is among them, that come to as much;
+        ``entropy``, that of the classes, in bits: the most that could be told.
 
     Raises
     ------
@@ -276,9 +276,8 @@ def _some(units: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _choice(log: RouteLog, paths: slice) -> np.ndarray:
-    """The path with the largest activation, ``(row,)``; -1 where none is open."""
-    gates = np.where(log.opened(slice(None))[:, paths], log.gates[:, paths], -1)
-    return np.where(gates.max(axis=1) < 0, -1, gates.argmax(axis=1))
+    """A number for each set of paths that rows open, ``(row,)``."""
+    return np.unique(log.opened(slice(None))[:, paths], axis=0, return_inverse=True)[1]
 
 
 def _bits(one: np.ndarray, other: np.ndarray) -> float:

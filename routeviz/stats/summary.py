@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -86,11 +87,23 @@ def summary(log: RouteLog) -> list[Figure]:
         "What it costs": (_macs,),
     }
     return [
-        replace(figure, topic=topic)
+        _worded(replace(figure, topic=topic), log.rows_are)
         for topic, parts in topics.items()
         for describe in parts
         for figure in describe(log)
     ]
+
+
+def _worded(figure: Figure, rows: str) -> Figure:
+    """A figure in the words of a log whose rows are no images."""
+    if rows == "images":
+        return figure
+
+    def put(text: str) -> str:
+        # Image-blind is the word of an input, whatever the rows are.
+        return re.sub(r"\bimage(s?)\b(?!-)", rows.removesuffix("s") + r"\1", text)
+
+    return replace(figure, name=put(figure.name), unit=put(figure.unit), definition=put(figure.definition))
 
 
 def _routes(log: RouteLog) -> Iterator[Figure]:

@@ -15,6 +15,7 @@ from routeviz.dashboard import (
     asked,
     caches,
     charts,
+    choosing,
     colouring,
     components,
     dynamics,
@@ -30,6 +31,7 @@ from routeviz.dashboard.collection import PROCEDURAL, Collection
 from routeviz.dashboard.population import MOST_CLUSTERED, MOST_PLACED, Population
 from routeviz.dashboard.words import WORDS, plain, short
 from routeviz.plots import Sheet
+from routeviz.quantities import count
 from routeviz.routelog import RouteLog
 from routeviz.space import STATES, Route, kind_of
 
@@ -59,7 +61,8 @@ def population_view(collection: Collection, convention: str) -> None:
     )
     filtering.filter_bar(collection, convention, mask)
     if not mask.any():
-        st.info("No image passes the filter: remove a condition above.", icon=":material/filter_list_off:")
+        word = collection.rows_are.removesuffix("s")
+        st.info(f"No {word} passes the filter: remove a condition above.", icon=":material/filter_list_off:")
         return
     if question == DYNAMIC:
         dynamics.show(collection, mask, convention)
@@ -79,6 +82,7 @@ def population_view(collection: Collection, convention: str) -> None:
         plane(collection, population, mask, convention)
     with right:
         clusters(collection, population, mask)
+    choosing.show(collection, mask, convention)
 
 
 def usage(collection: Collection, population: Population, mask: np.ndarray) -> None:
@@ -99,7 +103,7 @@ def usage(collection: Collection, population: Population, mask: np.ndarray) -> N
             required=True,
             label_visibility="collapsed",
         )
-        title, by_share = f"{SHOWN[shown]}, {count(mask.sum())}", shown == "share open"
+        title, by_share = f"{SHOWN[shown]}, {count(mask.sum(), log.rows_are)}", shown == "share open"
         words.markdown(f"**{title}**", help=f"Activation: {WORDS['activation']} Path: {WORDS['path']}", width="stretch")
         route = Route(space, np.clip(share if by_share else mean, 0, 1))
         offer(lambda: rv.plot_route.describe(route, title=title), key=LATTICE, name=title)
@@ -203,7 +207,7 @@ def cost(collection: Collection, mask: np.ndarray, convention: str) -> None:
         on_choose=take(COST, "range", lambda ends: filtering.require(filters.macs_between(convention, *ends))),
     )
     st.caption(
-        f"{count(len(some))}: average {short(some.mean())}, {short(some.min())} to {short(some.max())}. "
+        f"{count(len(some), log.rows_are)}: average {short(some.mean())}, {short(some.min())} to {short(some.max())}. "
         "Drag across the bars to filter."
     )
 
@@ -282,7 +286,7 @@ def clusters(collection: Collection, population: Population, mask: np.ndarray) -
         {
             "id": collection.facts["id"].iat[row],
             "src": thumbnail_of(collection, row),
-            "note": f"cluster {number + 1}: {count(left[number])}",
+            "note": f"cluster {number + 1}: {count(left[number], collection.log.rows_are)}",
         }
         for number, row in enumerate(found.typical)
     ]
@@ -345,11 +349,6 @@ def written(values: np.ndarray) -> Callable[[float], str]:
     apart = np.ptp(values) / max(values.max(), 1e-9)
     digits = 3 if not apart else int(np.clip(2 - np.floor(np.log10(apart)), 3, 6))
     return lambda value: f"{value / filters.UNITS[unit]:.{digits}g} {unit}".strip()
-
-
-def count(n: int) -> str:
-    """A number of images in words."""
-    return "1 image" if n == 1 else f"{n:,} images"
 
 
 def _macs_sheet(log: RouteLog, mask: np.ndarray, convention: str) -> Sheet:

@@ -1,0 +1,122 @@
+"""Population of networks that choose among ways side by side, and facts of recorded rows against their MACs."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+import routeviz as rv
+from routeviz.dashboard import asked, caches, exports
+from routeviz.dashboard.collection import Collection
+from routeviz.dashboard.words import plain
+from routeviz.routelog import RouteLog
+from routeviz.space import kind_of
+from routeviz.stats import chooses, expert_balance, expert_specialisation, label_columns
+
+TOLD_BY, AGAINST = "told_by", "against"
+
+COLUMNS = {
+    "chosen": ("chosen, mean", "How many a row opens.", "%.2f"),
+    "least": ("least load", "Smallest share of what the layer is given.", "percent"),
+    "most": ("largest load", "Largest share of what the layer is given.", "percent"),
+    "variation": ("variation", "Coefficient of variation of the rows that each is given (Shazeer et al.).", "%.3f"),
+    "chance": ("by chance", "The variation where every row chooses as many at random.", "%.3f"),
+    "balance": ("balance", "Their number × sum of load × weight (Switch Transformers): 1 where even.", "%.2f"),
+    "bits": ("bits", "Mutual information of what is chosen and the class of the row.", "%.3f"),
+    "bits_chance": (
+        "bits by chance",
+        "The same with the classes shuffled: what no relation at all would give.",
+        "%.3f",
+    ),
+    "p": ("p", "Share of shuffles that tell as much, the order as it is among them.", "%.2f"),
+}
+
+
+def show(collection: Collection, mask: np.ndarray, convention: str) -> None:
+    """Whatever of the two the log has, over the rows that pass the filter."""
+    if chooses(collection.log):
+        experts(collection, mask)
+    if collection.recorded:
+        against(collection, mask, convention)
+
+
+def experts(collection: Collection, mask: np.ndarray) -> None:
+    """Load, balance, what is told of a class, and which are open together."""
+    log, row = collection.log, kind_of(collection.space).row
+    labels = label_columns(log)
+    ways = f"{row}es" if row.endswith("ch") else f"{row}s"
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"**Use of {ways}**", width="stretch")
+        by = None
+        if labels:
+            st.caption("classes of", width="content")
+            by = asked.choose(
+                "Classes of", labels, lambda: labels[0], key=TOLD_BY, label_visibility="collapsed", width=190
+            )
+
+        def make():
+            return rv.plot_experts.describe(log.select(mask), by=by)
+
+        with st.container(width="content"):
+            exports.offer(make, key="experts", name=f"Use of {ways}", lazy=True)
+    if labels:
+        asked.say(TOLD_BY, "column")
+    key = _key(log, mask, by)
+    left, right = st.columns([1.15, 1], gap="medium")
+    with left:
+        st.image(caches.preview(key, make), width="stretch")
+    with right:
+        st.dataframe(
+            _balance(key, log, mask, by),
+            hide_index=True,
+            column_config={
+                name: st.column_config.NumberColumn(label, help=text, format=form)
+                for name, (label, text, form) in COLUMNS.items()
+            },
+            height="content",
+        )
+        if by:
+            told = "Of each image's tokens all have one class: images are shuffled. " if "image" in log.columns else ""
+            st.caption(f"Bits, and p, are of {plain(by)}. {told}")
+
+
+def against(collection: Collection, mask: np.ndarray, convention: str) -> None:
+    """A number of each row against its MACs."""
+    log, column = collection.log, f"macs_{convention}"
+    numbers = [name for name in log.columns if not name.startswith("macs_")]
+    numbers = [name for name in numbers if collection.facts[name].dtype.kind == "f"]
+    if column not in log.columns or not numbers or not np.ptp(collection.facts[column][mask]):
+        return
+    by = next((name for name in ("role", *label_columns(log)) if name in log.columns), None)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"**{log.rows_are.capitalize()}: a fact against MACs**", width="stretch")
+        fact = asked.choose("Fact", numbers, lambda: numbers[0], key=AGAINST, label_visibility="collapsed", width=190)
+
+        def make():
+            return rv.plot_against_macs.describe(log.select(mask), fact, by=by, convention=convention)
+
+        with st.container(width="content"):
+            exports.offer(make, key=AGAINST, name=f"{fact} against MACs", lazy=True)
+    asked.say(AGAINST, "fact")
+    left, _ = st.columns([1.15, 1], gap="medium")
+    if not collection.facts[fact][mask].notna().any():
+        left.caption(f"None of these {log.rows_are} has a number in {plain(fact)}.")
+        return
+    left.image(caches.preview((*_key(log, mask, by), fact, convention), make), width="stretch")
+
+
+@st.cache_resource(max_entries=16, show_spinner="Shuffling")
+def _balance(key: caches.Key, _log: RouteLog, _mask: np.ndarray, by: str | None) -> pd.DataFrame:
+    some = _log.select(_mask)
+    table = expert_balance(some)
+    if by is not None and some.facts(by)[by].notna().all():
+        told = expert_specialisation(some, by=by).rename(columns={"chance": "bits_chance"})
+        table = table.merge(told.drop(columns="entropy"), on="cell")
+    return table
+
+
+def _key(log: RouteLog, mask: np.ndarray, by: str | None) -> caches.Key:
+    return ("choosing", log.digest, hashlib.sha256(np.packbits(mask)).hexdigest(), by or "")

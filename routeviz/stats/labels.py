@@ -1,0 +1,35 @@
+"""Columns of a log that name a class for each row: what images, or tokens, can be grouped by."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from routeviz.routelog import RouteLog
+
+NAMES = frozenset({"id", "image", "file"})
+"""Columns that tell rows apart instead of grouping them."""
+
+MOST_LABELS = 50
+"""Different values that a column may have."""
+
+
+def label_columns(log: RouteLog) -> tuple[str, ...]:
+    """Find the columns that group the rows of a log, in the log's order.
+
+    Parameters
+    ----------
+    log : RouteLog
+
+    Returns
+    -------
+    tuple of str
+        Columns of text, truth values or whole numbers, other than names of rows, with 2 to `MOST_LABELS` different
+        values, each in two rows on average; columns that `routeviz.trace` counts objects in are left out.
+    """
+    columns = [name for name in log.columns if name not in NAMES and not name.startswith(("macs_", "objects_"))]
+    facts = log.facts(*columns) if columns else pd.DataFrame()
+    return tuple(
+        name
+        for name in columns
+        if not pd.api.types.is_float_dtype(facts[name]) and 2 <= facts[name].nunique() <= min(MOST_LABELS, len(log) / 2)
+    )
