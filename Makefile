@@ -52,7 +52,7 @@ clean:
 
 .venv/.ready-test: .venv/.ready
 	@echo 'Installing what the tests need into .venv (once)'
-	@$(INSTALL) -e '.[test]'
+	@$(INSTALL) -e '.[test,transformers]'
 	@touch $@
 
 # The browser tests drive Debian's Chromium, and say so and skip where there is none.

@@ -4,6 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
+
+import routeviz as rv
+from routeviz.space.svg import lattice_svg
 
 ROOT = Path(__file__).parents[1]
 
@@ -16,12 +20,22 @@ def blocks(path, heading=""):
 def test_the_guide_runs_from_top_to_bottom(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     code = blocks(ROOT / "docs" / "bring-your-own.md")
-    assert len(code) == 8
+    assert len(code) == 9
     names = {}
-    for block in code:
+    for block in code[:8]:
         exec(compile(block, "bring-your-own.md", "exec"), names)
     assert (tmp_path / "my-log" / "log.json").exists()
     assert "distinct routes" in capsys.readouterr().out
+
+
+def test_the_guide_records_a_model_of_transformers(monkeypatch, capsys):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    pytest.importorskip("transformers", reason="no transformers: pip install 'routeviz[transformers]'")
+    (block,) = blocks(ROOT / "docs" / "bring-your-own.md", "## A model of `transformers`")
+    names = {"torch": torch, "rv": rv, "lattice_svg": lattice_svg}
+    exec(compile(block, "bring-your-own.md", "exec"), names)
+    assert "layer 3" in capsys.readouterr().out
+    assert names["svg"].startswith("<svg")
 
 
 def test_twenty_lines_of_the_readme_lead_from_a_network_to_its_route(tmp_path, monkeypatch):
