@@ -1,6 +1,6 @@
-"""Make docs/networks.md and its pictures: networks of other kinds on digits, recorded, counted and drawn.
+"""Make docs/networks.md, a page for each kind, and the pictures: networks of other kinds, recorded, counted and drawn.
 
-python analysis/gated_networks.py                   the page, from the bundled logs
+python analysis/gated_networks.py                   the pages, from the bundled logs
 python analysis/gated_networks.py --train skipnet   trains it again first, and writes its weights and log to data/gated
 """
 
@@ -42,7 +42,7 @@ experts; those of a log equal what executes for each image alone, which a test h
 Made by `python analysis/gated_networks.py`; with `--train NAME` it trains a network again first."""
 
 SEARCH = """\
-# Architecture search
+## Architecture search
 
 A supernet holds every architecture of its space, and a route is an architecture: it is chosen once, not for each
 image. A log of one has a row for each architecture that was tried. Each supernet below was trained on 1,000 of the
@@ -52,62 +52,61 @@ ends with ("derived") and four of the others are also trained alone, from scratc
 and the dashboard take these logs as they are: `routeviz dashboard data/gated`.
 
 Alone, all of the fifteen reach 95.9% to 99.6%: this task is too easy to tell architectures apart, and five are too few
-to say whether accuracy with shared weights foretells it."""
+to say whether accuracy with shared weights foretells it. DARTS trains its weights within sums of operations; one
+operation an edge is a network that they never ran in, and accuracy with them is low."""
 
 
-def page(out: Path) -> str:
-    """The page's Markdown; writes the pictures."""
-    logs = {name: rv.load_log(DATA / name / "log") for name in NETWORKS if (DATA / name / "log").exists()}
-    parts = [INTRODUCTION, summary(logs)]
-    for name, log in logs.items():
-        network = NETWORKS[name]
-        text = inspect.getdoc(sys.modules[network.__module__])
-        first, _, rest = text.partition("\n\n")
-        use = np.nan_to_num(path_usage(log).open.to_numpy())
-        (out / f"{name}.svg").write_text(
-            lattice_svg(log.space, use, title=f"{network.title}: share of the rows that open each path") + "\n"
-        )
-        shown = examples(log)
-        for word, row in shown.items():
-            route = log.route(row)
-            svg = lattice_svg(log.space, route.activations, title=f"{word.capitalize()} route: {route.name}")
-            (out / f"{name}-{word}.svg").write_text(svg + "\n")
-        parts += [
-            f'<a id="{name}"></a>',
-            f"## {network.title}",
-            first.partition(": ")[2][:1].upper() + first.partition(": ")[2][1:],
-            f"![Use of every path](networks/{name}.svg)",
-            *(f"![{word.capitalize()} route](networks/{name}-{word}.svg)" for word in shown),
-            rest,
-            said(log),
-        ]
-    return "\n\n".join([*parts, *searches(out)]) + "\n"
+def pages(out: Path) -> dict[str, str]:
+    """The Markdown of every page by its place below `out`; writes the pictures."""
+    logs = {name: rv.load_log(DATA / name / "log") for name in [*NETWORKS, *SUPERNETS]}
+    kinds = {name: log for name, log in logs.items() if name in NETWORKS}
+    searches = {name: log for name, log in logs.items() if name in SUPERNETS}
+    index = [INTRODUCTION, summary(kinds), SEARCH, tried(searches)]
+    made = {f"networks/{name}.md": network_page(name, log, out / "networks") for name, log in kinds.items()}
+    made |= {f"networks/{name}.md": supernet_page(name, log, out / "networks") for name, log in searches.items()}
+    return {place: "\n\n".join(parts) + "\n" for place, parts in {"networks.md": index, **made}.items()}
 
 
-def searches(out: Path) -> list[str]:
-    """The part on supernets; writes the pictures."""
-    logs = {name: rv.load_log(DATA / name / "log") for name in SUPERNETS}
-    parts, explained = [SEARCH, tried(logs)], set()
-    for name, log in logs.items():
-        network = SUPERNETS[name]
-        route = log.route(0)
-        title = f"{network.title}: the derived architecture"
-        (out / f"{name}.svg").write_text(lattice_svg(log.space, route.activations, title=title) + "\n")
-        figure = render_figure(
-            rv.plot_against_macs.describe(log, "accuracy", by="role"), formats="png", width="column", dpi=150
-        )
-        (out / f"{name}-tried.png").write_bytes(figure["png"])
-        parts += [
-            f'<a id="{name}"></a>',
-            f"## {network.title}",
-            inspect.getdoc(network).partition("\n")[0],
-            f"![The derived architecture](networks/{name}.svg)",
-            f"![Accuracy with shared weights against MACs](networks/{name}-tried.png)",
-        ]
-        if network.__module__ not in explained:
-            parts.append(inspect.getdoc(sys.modules[network.__module__]).partition("\n\n")[2])
-            explained.add(network.__module__)
-    return parts
+def network_page(name: str, log: rv.RouteLog, pictures: Path) -> list[str]:
+    """What a network is, where it comes from, and the routes that it takes."""
+    network = NETWORKS[name]
+    first, _, rest = inspect.getdoc(sys.modules[network.__module__]).partition("\n\n")
+    about = first.partition(": ")[2]
+    use = np.nan_to_num(path_usage(log).open.to_numpy())
+    title = f"{network.title}: share of the rows that open each path"
+    (pictures / f"{name}.svg").write_text(lattice_svg(log.space, use, title=title) + "\n")
+    shown = examples(log)
+    for word, row in shown.items():
+        route = log.route(row)
+        svg = lattice_svg(log.space, route.activations, title=f"{word.capitalize()} route: {route.name}")
+        (pictures / f"{name}-{word}.svg").write_text(svg + "\n")
+    return [
+        f"# {network.title}",
+        about[:1].upper() + about[1:],
+        f"![Use of every path]({name}.svg)",
+        *(f"![{word.capitalize()} route]({name}-{word}.svg)" for word in shown),
+        rest,
+        said(log),
+        f"`routeviz dashboard data/gated/{name}` shows it; [other kinds](../networks.md).",
+    ]
+
+
+def supernet_page(name: str, log: rv.RouteLog, pictures: Path) -> list[str]:
+    """What a supernet is, where it comes from, the architecture that its search ends with, and those that it tried."""
+    network, route = SUPERNETS[name], log.route(0)
+    title = f"{network.title}: the derived architecture"
+    (pictures / f"{name}.svg").write_text(lattice_svg(log.space, route.activations, title=title) + "\n")
+    sheet = rv.plot_against_macs.describe(log, "accuracy", by="role")
+    figure = render_figure(sheet, formats="png", width="column", dpi=150)
+    (pictures / f"{name}-tried.png").write_bytes(figure["png"])
+    return [
+        f"# {network.title}",
+        inspect.getdoc(network).partition("\n")[0],
+        f"![The derived architecture]({name}.svg)",
+        f"![Accuracy with shared weights against MACs]({name}-tried.png)",
+        inspect.getdoc(sys.modules[network.__module__]).partition("\n\n")[2],
+        f"`routeviz dashboard data/gated/{name}` shows it; [other kinds](../networks.md).",
+    ]
 
 
 def tried(logs: dict[str, rv.RouteLog]) -> str:
@@ -122,7 +121,7 @@ def tried(logs: dict[str, rv.RouteLog]) -> str:
         accuracy, macs = 100 * drawn.accuracy, drawn.macs_conv / 1e3
         rows.append(
             [
-                f"[{SUPERNETS[name].title}](#{name})",
+                f"[{SUPERNETS[name].title}](networks/{name}.md)",
                 log.space.kind,
                 *(f"{value:.1f}" for value in (accuracy.median(), accuracy.min(), accuracy.max())),
                 *(f"{value:,.1f}" for value in (macs.min(), macs.max(), derived.macs_conv / 1e3)),
@@ -152,7 +151,7 @@ def summary(logs: dict[str, rv.RouteLog]) -> str:
         per_image = facts.drop_duplicates("image") if "image" in facts else facts
         rows.append(
             [
-                f"[{NETWORKS[name].title}](#{name})",
+                f"[{NETWORKS[name].title}](networks/{name}.md)",
                 log.space.kind,
                 f"{100 * per_image.correct.mean():.1f}",
                 f"{len(log):,} {'tokens' if 'image' in facts else 'images'}",
@@ -205,7 +204,8 @@ def main(names: tuple[str, ...], out: Path) -> None:
     for name in names:
         train(name)
     (out / "networks").mkdir(parents=True, exist_ok=True)
-    (out / "networks.md").write_text(page(out / "networks"), encoding="utf-8")
+    for place, text in pages(out).items():
+        (out / place).write_text(text, encoding="utf-8")
     click.echo(f"{out / 'networks.md'}")
 
 

@@ -3,12 +3,12 @@
     OMP_NUM_THREADS=1 python analysis/benchmarks/tracing.py [--images 256] [--repeats 3] [--many 10000]
 
 Bare inference normalises images that were read before the clock started, and sends them through the bundled network
-in batches of eight; with labels, it also compares the segmentations with them. Tracing reads the same images while
-the network works, and writes a log: once from PNG files without labels, once from `scenes`, which draws images and
-labels, finds their objects and scores the segmentations. All take turns in one process. What a trace does once,
-whatever its length (the hash of the weights, a process that reads, the header), is in its row: more images, less of
-it for each. `cpu` is processor time of this process alone: what the process that reads does is not in it, and stands
-in rows of its own; `wall` shows how far the two overlap.
+in batches of eight; with labels, it also compares the segmentations with them. Tracing reads the same images in a
+process of its own while the network works, and writes a log: once from PNG files without labels, once from `scenes`,
+which draws images and labels and finds their objects. `cpu` is processor time of this process alone; `wall` shows how
+far the two overlap. Two processes on one core's two threads slow each other down, so what tracing adds is told from a
+trace that reads in this process too, less reading alone, over inference. All take turns. What a trace does once,
+whatever its length (the hash of the weights, the header), is among it: more images, less of it for each.
 
 With --many, small images are traced, 100 and that many, each in a process of its own, and the largest resident memory
 of both is compared; it is read from /proc, so this runs on Linux.
@@ -35,7 +35,7 @@ from routeviz.tracing.reading import read_ahead
 from routeviz.training import checkpoint_paths
 
 SIZE, BATCH = (352, 480), 8
-FEW, SMALL = 100, (32, 32)
+FEW, SMALL = 100, (64, 64)
 
 MEMORY = """
 import sys
@@ -62,9 +62,9 @@ def infer(net: rv.RoutingNetwork, samples: list[Sample], ignore_index: int | Non
             confusion(sample.label, classes, net.config.num_classes, ignore_index)
 
 
-def trace(net: rv.RoutingNetwork, dataset: object) -> None:
+def trace(net: rv.RoutingNetwork, dataset: object, *, workers: int) -> None:
     with TemporaryDirectory() as folder:
-        rv.trace(net, dataset, out=Path(folder, "log"), batch_size=BATCH)
+        rv.trace(net, dataset, out=Path(folder, "log"), batch_size=BATCH, workers=workers)
 
 
 def read(dataset: object) -> None:
@@ -85,19 +85,26 @@ def time_table(n_images: int, repeats: int) -> None:
         calls = {
             "inference": lambda: infer(net, samples, scenes.ignore_index, scored=False),
             "inference, compared with labels": lambda: infer(net, samples, scenes.ignore_index, scored=True),
-            "tracing, files without labels": lambda: trace(net, files),
-            "tracing, scenes with labels": lambda: trace(net, scenes),
-            "reading alone, files without labels": lambda: read(files),
-            "reading alone, scenes with labels": lambda: read(scenes),
+            "reading, files without labels": lambda: read(files),
+            "reading, scenes with labels": lambda: read(scenes),
+            "tracing, files without labels": lambda: trace(net, files, workers=1),
+            "tracing, scenes with labels": lambda: trace(net, scenes, workers=1),
+            "the same in one process, files": lambda: trace(net, files, workers=0),
+            "the same in one process, scenes": lambda: trace(net, scenes, workers=0),
         }
         medians = taking_turns(calls, repeats)
     print(
         f"{n_images} images of {SIZE[0]}x{SIZE[1]}, median of {repeats}, {torch.get_num_threads()} threads; ms an image"
     )
-    print(f"{'':<38}{'wall':>8}{'cpu':>8}{'cpu / inference of its kind':>30}")
+    print(f"{'':<38}{'wall':>8}{'cpu':>8}")
     for name, (wall, cpu) in medians.items():
-        _, bare = medians["inference, compared with labels" if "with labels" in name else "inference"]
-        print(f"{name:<38}{1e3 * wall / n_images:>8.1f}{1e3 * cpu / n_images:>8.1f}{cpu / bare:>30.3f}")
+        print(f"{name:<38}{1e3 * wall / n_images:>8.1f}{1e3 * cpu / n_images:>8.1f}")
+    for kind, words, bare in (
+        ("files", "files without labels", "inference"),
+        ("scenes", "scenes with labels", "inference, compared with labels"),
+    ):
+        whole, reading = medians[f"the same in one process, {kind}"][1], medians[f"reading, {words}"][1]
+        print(f"tracing without reading / inference, {kind}: {(whole - reading) / medians[bare][1]:.3f} of cpu")
 
 
 def peak_memory(n_images: int) -> float:

@@ -108,7 +108,7 @@ class SinglePath(Supernet):
 
 
 class FBNet(SinglePath):
-    """The same blocks; what each of them runs is learned beside the weights."""
+    """The blocks of Single Path One-Shot; which operation each of them runs is learned beside the weights."""
 
     name: ClassVar[str] = "fbnet"
     title: ClassVar[str] = "FBNet"

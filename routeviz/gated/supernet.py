@@ -162,7 +162,7 @@ def _step(optimizer: torch.optim.Optimizer, loss: Tensor, parameters: Any) -> No
 def settle(net: Supernet, route: np.ndarray) -> None:
     """Give the batch norms the statistics of an architecture, from the training digits.
 
-    Those that a supernet has are of all architectures together (Single Path One-Shot, section 3.3).
+    Those that a supernet has are of all architectures together (Single Path One-Shot).
     """
     norms = [part for part in net.modules() if isinstance(part, nn.BatchNorm2d)]
     for norm in norms:
