@@ -93,6 +93,24 @@ def current_run(settings: Settings, shelf: Sequence[Item]) -> Item | None:
     return next((run for run in found if trained_on(run.path) in at_hand), found[0] if found else None)
 
 
+def choose_run(settings: Settings, shelf: Sequence[Item]) -> Item | None:
+    """Choose a training run in the sidebar; None, with what to do, where there is none."""
+    found = {item.name: item for item in shelf if item.kind == "run"}
+    if not found:
+        st.info("There is no training run in the folders given. Start one under Train.", icon=":material/show_chart:")
+        return None
+    with st.sidebar:
+        name = asked.choose(
+            "Training run",
+            list(found),
+            lambda: current_run(settings, shelf).name,
+            key=state.RUN,
+            help=WORDS["training run"],
+        )
+    asked.say(state.RUN, "training run")
+    return found[name]
+
+
 def _checkpoint_looked_at(settings: Settings, shelf: Sequence[Item]) -> Item | None:
     offered = with_routes(shelf)
     if not offered:

@@ -10,11 +10,11 @@ import pandas as pd
 import streamlit as st
 
 from routeviz.dashboard import asked, caches, components, curves, exports, runs, state, work
-from routeviz.dashboard.chooser import current_run
+from routeviz.dashboard.chooser import choose_run
 from routeviz.dashboard.settings import Settings
 from routeviz.dashboard.shelf import Item
 from routeviz.dashboard.steps import choose_step
-from routeviz.dashboard.words import WORDS, percent, plain
+from routeviz.dashboard.words import percent, plain
 from routeviz.errors import RoutevizError
 
 LATTICE = "drift_lattice"
@@ -41,20 +41,9 @@ SHARES = ("changed", "open", "miou")
 
 def show(settings: Settings, shelf: Sequence[Item]) -> None:
     """The drift of one run, chosen in the sidebar, and a way to trace another."""
-    found = {item.name: item for item in shelf if item.kind == "run"}
-    if not found:
-        st.info("There is no training run in the folders given. Start one under Train.", icon=":material/show_chart:")
+    item = choose_run(settings, shelf)
+    if item is None:
         return
-    with st.sidebar:
-        name = asked.choose(
-            "Training run",
-            list(found),
-            lambda: current_run(settings, shelf).name,
-            key=state.RUN,
-            help=WORDS["training run"],
-        )
-    asked.say(state.RUN, "training run")
-    item = found[name]
     run = caches.training_run(str(item.path), runs.stamp(item.path))
     if not run.checkpoints:
         st.info(

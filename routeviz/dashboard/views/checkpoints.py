@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from routeviz.dashboard import asked, caches, curves, drifting, exports, fronts, joblist, running, runs, state, work
-from routeviz.dashboard.chooser import choose_convention, current_run
+from routeviz.dashboard.chooser import choose_convention, choose_run
 from routeviz.dashboard.collection import dataset_names
 from routeviz.dashboard.joblist import DRIFTS, FRONTS, RUNS
 from routeviz.dashboard.player import player
@@ -34,21 +34,11 @@ MOST_IMAGES = 4
 
 def show_runs(settings: Settings, shelf: list[Item]) -> None:
     """One training run, chosen in the sidebar."""
-    found = {item.name: item for item in shelf if item.kind == "run"}
-    if not found:
-        st.info("There is no training run in the folders given. Start one under Train.", icon=":material/show_chart:")
+    item = choose_run(settings, shelf)
+    if item is None:
         return
     with st.sidebar:
-        name = asked.choose(
-            "Training run",
-            list(found),
-            lambda: current_run(settings, shelf).name,
-            key=state.RUN,
-            help=WORDS["training run"],
-        )
         convention = choose_convention()
-    asked.say(state.RUN, "training run")
-    item = found[name]
     run = caches.training_run(str(item.path), runs.stamp(item.path))
     with st.sidebar:
         about(run)
