@@ -72,7 +72,8 @@ def experts(collection: Collection, mask: np.ndarray) -> None:
         st.dataframe(
             _balance(key, log, mask, by),
             hide_index=True,
-            column_config={
+            column_config={"experts": ways}
+            | {
                 name: st.column_config.NumberColumn(label, help=text, format=form)
                 for name, (label, text, form) in COLUMNS.items()
             },

@@ -25,8 +25,8 @@ from routeviz.space import CellStates, Route, RoutingSpace
 from routeviz.space.states import in_blocks
 from routeviz.writing import draft_folder
 
-ROWS = ("images", "tokens", "architectures")
-"""What the rows of a log may be, as its source says it in ``rows``."""
+ROW_UNITS = ("images", "tokens", "architectures")
+"""What a row of a log may stand for, as its source says it in ``rows``."""
 
 
 class RouteLog:
@@ -97,7 +97,7 @@ class RouteLog:
     def rows_are(self) -> str:
         """What the rows are: ``images``; ``tokens`` where they name the image that each is of; or ``architectures``."""
         said = self.source.get("rows")
-        return said if said in ROWS else ("tokens" if "image" in self.columns else "images")
+        return said if said in ROW_UNITS else ("tokens" if "image" in self.columns else "images")
 
     @property
     def states(self) -> CellStates:
