@@ -1,9 +1,12 @@
 """How quick inference is: folded, sparse and dense execution of the same network, beside what a matrix product permits.
 
-    OMP_NUM_THREADS=1 python analysis/benchmarks/inference.py [--repeats 7] [--out time_against_macs.png]
+    OMP_NUM_THREADS=1 python analysis/benchmarks/inference.py [--repeats 7] [--device cpu] [--out time_against_macs.png]
 
 Each row's executions take turns in one process; medians of wall-clock and of processor time. The latter says more where
 other work shares the machine, on one thread. The limit is 2 × MACs over the rate of a 2048 × 2048 matrix product.
+
+On a GPU all is in float32 (no TF32), and the clock waits for the device; a further column is folded execution under
+autocast to bfloat16, and rows of larger batches that keep it busy. `cpu` is then what handing the work over takes.
 """
 
 from __future__ import annotations
@@ -28,6 +31,13 @@ ROWS = (  # name, C, batch, (height, width), share of open paths, aim over dense
     ("routes differ, batch 8", 16, 8, (352, 480), None, 3.5),
     ("all paths open, smaller", 32, 1, (256, 512), 1.0, None),
 )
+LARGER = (  # for a GPU
+    ("all paths open, batch 16", 64, 16, (512, 1024), 1.0, None),
+    ("half closed, batch 16", 64, 16, (512, 1024), 0.5, None),
+    ("routes differ, batch 16", 64, 16, (512, 1024), None, None),
+)
+WAYS = ("folded", "sparse", "dense")
+BF16 = "folded bf16"
 
 
 def network(width: int, share_open: float | None) -> rv.RoutingNetwork:
@@ -56,9 +66,12 @@ def images(n: int, size: tuple[int, int]) -> torch.Tensor:
 
 
 def timed(call: Callable[[], object]) -> tuple[float, float]:
-    """Seconds of wall-clock and of processor time."""
+    """Seconds of wall-clock, until a GPU is done too, and of processor time."""
+    waits = torch.cuda.is_available() and torch.cuda.is_initialized()
     wall, cpu = time.perf_counter(), time.process_time()
     call()
+    if waits:
+        torch.cuda.synchronize()
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
@@ -70,31 +83,34 @@ def taking_turns(calls: dict[str, Callable[[], object]], repeats: int) -> dict[s
             if number:
                 seconds[name].append(timed(call))
             else:
-                call()
+                timed(call)
     return {name: tuple(map(statistics.median, zip(*values, strict=True))) for name, values in seconds.items()}
 
 
 @torch.inference_mode()
 def run(net: rv.RoutingNetwork, batch: torch.Tensor, execution: str, route: object = None) -> rv.NetworkOutput:
+    if execution == BF16:
+        with torch.autocast(batch.device.type, torch.bfloat16):
+            return run(net, batch, "folded", route)
     net.execution = execution
     return net(batch, route=route)
 
 
-def table(repeats: int) -> None:
+def table(repeats: int, device: torch.device) -> None:
     """Print one row a setting and kind of time."""
-    print(f"{torch.get_num_threads()} threads, torch {torch.__version__}, median of {repeats}; time in ms")
-    for name, width, n, (height, breadth), *_ in ROWS:
+    gpu = device.type == "cuda"
+    rows, ways = (ROWS + LARGER, (*WAYS, BF16)) if gpu else (ROWS, WAYS)
+    where = torch.cuda.get_device_name(device) if gpu else f"{torch.get_num_threads()} threads"
+    print(f"{where}, torch {torch.__version__}, median of {repeats}; time in ms")
+    for name, width, n, (height, breadth), *_ in rows:
         print(f"{name}: C = {width}, {height}x{breadth}, batch {n}")
-    print(
-        f"{'':<26}{'time':<6}{'folded':>8}{'sparse':>8}{'dense':>8}{'limit':>8}{'dense/folded':>14}{'folded/limit':>14}"
-    )
-    product = torch.randn(SIDE, SIDE)
-    for name, width, n, size, share_open, aim in ROWS:
-        net, batch = network(width, share_open), images(n, size)
-        calls = {
-            way: lambda way=way, net=net, batch=batch: run(net, batch, way) for way in ("folded", "sparse", "dense")
-        }
-        gates = run(net, batch, "sparse").gates.numpy()
+    titles = "".join(f"{way:>13}" if way == BF16 else f"{way:>8}" for way in (*ways, "limit"))
+    print(f"{'':<26}{'time':<6}{titles}{'dense/folded':>14}{'folded/limit':>14}")
+    product = torch.randn(SIDE, SIDE, device=device)
+    for name, width, n, size, share_open, aim in rows:
+        net, batch = network(width, share_open).to(device), images(n, size).to(device)
+        calls = {way: lambda way=way, net=net, batch=batch: run(net, batch, way) for way in ways}
+        gates = run(net, batch, "sparse").gates.cpu().numpy()
         medians = taking_turns(calls | {"limit": lambda: product @ product}, repeats)
         share = rv.macs(net, gates, size).sum() / SIDE**3
         for kind, clock in enumerate(("wall", "cpu")):
@@ -103,26 +119,33 @@ def table(repeats: int) -> None:
             goal = f" (≥ {aim})" if aim else ""
             print(
                 f"{name:<26}{clock:<6}"
-                + "".join(f"{ms[way]:>8.0f}" for way in ("folded", "sparse", "dense", "limit"))
+                + "".join(f"{ms[way]:>{13 if way == BF16 else 8}.{int(gpu)}f}" for way in (*ways, "limit"))
                 + f"{ms['dense'] / ms['folded']:>7.2f}{goal:<8}{ms['folded'] / ms['limit']:>13.2f}"
                 + (" (aim: < 1.6)" if share_open == 1 else "")
             )
 
 
-def against_macs(out: Path, repeats: int) -> None:
-    """Plot processor time of forced routes against their MACs, with the line through them."""
-    net, batch, rng = network(64, 1.0), images(1, (512, 1024)), np.random.default_rng(0)
+def against_macs(out: Path, repeats: int, device: torch.device) -> None:
+    """Plot time of forced routes against their MACs, with the line through them: the processor's, or a GPU's clock."""
+    clock = int(device.type == "cpu")
+    net, batch = network(64, 1.0).to(device), images(1, (512, 1024)).to(device)
+    rng = np.random.default_rng(0)
     routes = [(rng.random(net.space.n_paths) < share).astype(np.float32) for share in np.linspace(0.05, 1, 12)]
     calls = {str(number): lambda route=route: run(net, batch, "folded", route) for number, route in enumerate(routes)}
-    gates = [run(net, batch, "sparse", route).gates.numpy() for route in routes]
+    gates = [run(net, batch, "sparse", route).gates.cpu().numpy() for route in routes]
     giga = np.array([rv.macs(net, row, (512, 1024), with_gates=False)[0] for row in gates]) / 1e9
-    ms = np.array([1e3 * cpu for _, cpu in taking_turns(calls, repeats).values()])
+    ms = np.array([1e3 * seconds[clock] for seconds in taking_turns(calls, repeats).values()])
     line = linregress(giga, ms)
     print(f"time = {line.intercept:.0f} ms + {line.slope:.1f} ms per G MACs (conv), R² {line.rvalue**2:.3f}")
     figure, ax = plt.subplots(figsize=(5, 3.5), layout="constrained")
     ax.scatter(giga, ms)
     ax.plot(giga, line.intercept + line.slope * giga, color="0.4")
-    ax.set(xlabel="MACs executed, G (conv)", ylabel="processor time, ms", xlim=(0, None), ylim=(0, None))
+    ax.set(
+        xlabel="MACs executed, G (conv)",
+        ylabel=f"{('time', 'processor time')[clock]}, ms",
+        xlim=(0, None),
+        ylim=(0, None),
+    )
     ax.set_title(f"{line.intercept:.0f} ms + {line.slope:.1f} ms per G MACs, R² = {line.rvalue**2:.3f}", fontsize=10)
     figure.savefig(out, dpi=120)
 
@@ -131,11 +154,13 @@ def against_macs(out: Path, repeats: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--device", type=torch.device, default="cpu")
     parser.add_argument("--out", type=Path, help="Draw time against MACs here.")
     given = parser.parse_args()
-    table(given.repeats)
-    if given.out:
-        against_macs(given.out, given.repeats)
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        table(given.repeats, given.device)
+        if given.out:
+            against_macs(given.out, given.repeats, given.device)
 
 
 if __name__ == "__main__":

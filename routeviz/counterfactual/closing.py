@@ -100,7 +100,7 @@ def run_closed(
         for cell in np.flatnonzero(layers == layer):
             before.boxes[cell] = None  # a fork would copy it
         # What is 0 already is closed; comparing NaN gives False, so that unreached cells have no alternatives.
-        alphas = passage.gates[0].cpu().numpy()
+        alphas = passage.gates[0].numpy()
         paths = np.flatnonzero((alphas > 0) & (layers[space.source] == layer))
         for start in range(0, len(paths), together):
             chosen = paths[start : start + together]
@@ -179,7 +179,7 @@ def _without(
     to this layer.
     """
     space, n = net.space, len(closed)
-    passage = before.fork(torch.zeros(n, dtype=torch.long, device=gates.device))
+    passage = before.fork(torch.zeros(n, dtype=torch.long))
     passage.gates = gates.repeat(n, 1)
     passage.gates[torch.arange(n), torch.from_numpy(closed)] = 0
     passage.layer += 1

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from routeviz.network.blocks import ConvNorm
-from routeviz.network.inbox import Inbox
+from routeviz.network.inbox import Inbox, rows_on
 
 STEM_STRIDE = 4
 
@@ -44,7 +44,7 @@ class Decoder(nn.Module):
             logits = interpolate(self.predictor(y), scale_factor=STEM_STRIDE, mode="bilinear", align_corners=False)
             if len(images) == len(finals[0].reached):
                 return logits
-            return self._blank(len(finals[0].reached), size).index_copy(0, images, logits)
+            return self._blank(len(finals[0].reached), size).index_copy(0, rows_on(logits.device, images), logits)
         return self._blank(len(finals[0].reached), size)
 
     def _blank(self, n_images: int, size: tuple[int, int]) -> Tensor:

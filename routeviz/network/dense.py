@@ -30,7 +30,7 @@ def run_cell(
     that does not reach or open it is multiplied by zero.
     """
     cell, paths, box = net.cells[index], net.space.paths_from(index), passage.boxes[index]
-    everyone = torch.arange(len(passage.gates), device=passage.gates.device)
+    everyone = torch.arange(len(passage.gates))
     reached = box.reached
     if not reached.any():
         return
@@ -41,7 +41,7 @@ def run_cell(
     closed = reached & (alphas.sum(dim=1) < OPEN_THRESHOLD)
     live = reached & ~closed
     opens = live[:, None] & ~(alphas <= OPEN_THRESHOLD)  # as in sparse execution, NaN counts as open
-    weights = torch.where(opens, alphas, 0)
+    weights = torch.where(opens, alphas, 0).to(x.device)
     h = None
     if live.any():
         if cell.operation is None:
@@ -65,5 +65,5 @@ def run_cell(
             target.reached = reached
         if net.space.passes[path] and closed.any():
             reached = target.reached | closed
-            target.add(everyone, x * closed[:, None, None, None].to(x.dtype))
+            target.add(everyone, x * closed[:, None, None, None].to(x))
             target.reached = reached

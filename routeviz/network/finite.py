@@ -54,7 +54,7 @@ def _first(
         _, channel, row, column = (~images.isfinite()).nonzero()[0].tolist()
         return f"the image itself holds it, at channel {channel}, row {row}, column {column}", bad
     passage = net.start(images)
-    everyone = torch.arange(len(images), device=images.device)
+    everyone = torch.arange(len(images))
     if (bad := _rows(passage.boxes[0].features(everyone))).any():
         return f"it first appears in the stem{_why(net.stem)}", bad
     for layer in range(space.layers + 1):
@@ -80,8 +80,8 @@ def _first(
 
 
 def _rows(x: Tensor) -> Tensor:
-    """Which rows hold NaN or infinity, ``(N,)`` bool."""
-    return ~x.isfinite().flatten(1).all(dim=1)
+    """Which rows hold NaN or infinity, ``(N,)`` bool on the CPU."""
+    return ~x.isfinite().flatten(1).all(dim=1).cpu()
 
 
 def _why(module: nn.Module | None) -> str:

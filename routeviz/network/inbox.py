@@ -18,7 +18,7 @@ class Inbox:
     Attributes
     ----------
     reached : Tensor, (N,) bool
-        Images for which something was sent, be it zeros.
+        Images for which something was sent, be it zeros. On the CPU, as all that decides what runs.
     """
 
     def __init__(self, shape: tuple[int, int, int, int], like: Tensor, *, in_place: bool = False):
@@ -27,14 +27,14 @@ class Inbox:
         self._sum: Tensor | None = None
         # Adding in place is for inference, channels-last, and only where the sum is this inbox's alone.
         self._in_place, self._owned = in_place, False
-        self.reached = torch.zeros(shape[0], dtype=torch.bool, device=like.device)
+        self.reached = torch.zeros(shape[0], dtype=torch.bool)
 
     def mark(self, images: Tensor) -> None:
-        """Note that zeros were sent for these images, ``(n,)`` int64."""
+        """Note that zeros were sent for these images, ``(n,)`` int64 on the CPU."""
         self.reached[images] = True
 
     def add(self, images: Tensor, x: Tensor, activations: Tensor | None = None) -> None:
-        """Add ``x (n, C, H, W)`` for these images, ``(n,)`` int64, in ascending order.
+        """Add ``x (n, C, H, W)`` for these images, ``(n,)`` int64 on the CPU, in ascending order.
 
         ``activations (n, 1, 1, 1)``, where given, are what it is multiplied by.
         """
@@ -52,10 +52,11 @@ class Inbox:
             layout = torch.channels_last if self._in_place else torch.contiguous_format
             self._sum, owned = self._like.new_zeros(self._shape).to(memory_format=layout), self._in_place
         self._owned = True
+        rows = rows_on(sent.device, images)
         if owned:
-            self._sum.permute(0, 2, 3, 1).index_add_(0, images, sent.permute(0, 2, 3, 1))
+            self._sum.permute(0, 2, 3, 1).index_add_(0, rows, sent.permute(0, 2, 3, 1))
         else:
-            self._sum = self._sum.index_add(0, images, sent)
+            self._sum = self._sum.index_add(0, rows, sent)
 
     def features(self, images: Tensor) -> Tensor:
         """The cell's input for these images, ``(n, C, H, W)``; zeros where only zeros were sent."""
@@ -64,7 +65,7 @@ class Inbox:
         return take(self._sum, images)
 
     def fork(self, images: Tensor | None) -> Inbox:
-        """The same inbox for some of its images, ``(n,)`` int64 or all of them; what arrives in one stays there."""
+        """The same inbox for some of its images, ``(n,)`` int64 on the CPU, or all; what arrives in one stays there."""
         self._owned = False
         fork = copy(self)
         fork.reached = self.reached.clone() if images is None else self.reached[images]
@@ -88,7 +89,7 @@ class Passage:
     boxes : list of Inbox or None
         Of every cell, then of the decoder's scales; None where the cell has read it.
     gates : Tensor, (N, path) float32
-        Activations used so far; NaN elsewhere.
+        Activations used so far, on the CPU; NaN elsewhere.
     parts : RoutingNetwork or Parts
         What it runs through.
     image_size, padded_size : (height, width)
@@ -108,7 +109,7 @@ class Passage:
 
         Parameters
         ----------
-        images : Tensor, (n,) int64, optional
+        images : Tensor, (n,) int64 on the CPU, optional
             Images to take along, each as often as it is named; by default all of them, which copies no features.
         """
         boxes = [None if box is None else box.fork(images) for box in self.boxes]
@@ -122,9 +123,15 @@ class Passage:
 
 
 def take(x: Tensor, images: Tensor) -> Tensor:
-    """Rows of x for ascending image indices: x itself, not a copy, where these are all of its rows."""
+    """Rows of x for ascending image indices on the CPU: x itself, not a copy, where these are all of its rows."""
     if len(images) == len(x):
         return x
+    images = rows_on(x.device, images)
     if x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last):
         return x.permute(0, 2, 3, 1).index_select(0, images).permute(0, 3, 1, 2)  # a quarter of the time
     return x[images]
+
+
+def rows_on(device: torch.device, images: Tensor) -> Tensor:
+    """Image indices on the device where they are to choose; the CPU does not wait until they arrive."""
+    return images.to(device, non_blocking=True)

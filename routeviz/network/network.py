@@ -146,8 +146,8 @@ class RoutingNetwork(nn.Module):
         parts = self._parts(images)
         x = parts.stem(F.pad(images, (0, padded_width - width, 0, padded_height - height)))  # (N, C, H/4, W/4)
         boxes = self._inboxes(x, size, in_place=parts is not self)
-        boxes[0].add(torch.arange(len(x), device=x.device), x)
-        gates = x.new_full((len(x), self.space.n_paths), torch.nan, dtype=torch.float32)
+        boxes[0].add(torch.arange(len(x)), x)
+        gates = torch.full((len(x), self.space.n_paths), torch.nan)
         return Passage(boxes, gates, parts, image_size=(height, width), padded_size=size)
 
     def advance(
@@ -167,7 +167,6 @@ class RoutingNetwork(nn.Module):
         space, boxes, gates = self.space, passage.boxes, passage.gates
         until = space.layers + 1 if until is None else until
         forced = forced_gates(route, space, len(gates), self.fixed_gates)
-        forced = None if forced is None else forced.to(gates.device)
 
         for index in range(*self._cells_between(passage.layer, until)):
             if passage.parts is self and self.execution == "dense":
@@ -179,11 +178,11 @@ class RoutingNetwork(nn.Module):
                 continue
             x = boxes[index].features(images)
             boxes[index] = None  # frees the sum as soon as the cell has read it
-            alphas = self.activations(cell, index, x, None if forced is None else take(forced[:, paths], images))
-            gates[images, paths] = alphas.float()
+            decided = self.activations(cell, index, x, None if forced is None else take(forced[:, paths], images))
+            gates[images, paths], alphas = decided.float(), decided.to(x.device, non_blocking=True)
 
             # Asked this way round, a gate of NaN counts as open: NaN goes on to the logits, where it is seen.
-            closed, opens = alphas.sum(dim=1) < OPEN_THRESHOLD, ~(alphas <= OPEN_THRESHOLD)
+            closed, opens = decided.sum(dim=1) < OPEN_THRESHOLD, ~(decided <= OPEN_THRESHOLD)
             awake, asleep = (~closed).nonzero().flatten(), closed.nonzero().flatten()
             if len(awake):
                 if cell.operation is None:
@@ -218,12 +217,12 @@ class RoutingNetwork(nn.Module):
             raise InputError(f"layers {passage.layer} to {self.space.layers} have not run; advance the passage first")
         logits = passage.parts.decoder(passage.boxes[self.space.n_cells :], passage.padded_size)
         height, width = passage.image_size
-        return NetworkOutput(logits[..., :height, :width], passage.gates)
+        return NetworkOutput(logits[..., :height, :width], passage.gates.to(logits.device))
 
     def _advance_dense(self, passage: Passage) -> None:
         """Run every cell and path on the whole batch; a closed cell adds its input to keep."""
         space, boxes = self.space, passage.boxes
-        everyone = torch.arange(len(passage.gates), device=passage.gates.device)
+        everyone = torch.arange(len(passage.gates))
         gates = []
         for index, cell in enumerate(self.cells):
             x = boxes[index].features(everyone)
@@ -239,14 +238,18 @@ class RoutingNetwork(nn.Module):
         passage.gates, passage.layer = torch.cat(gates, dim=1), space.layers + 1
 
     def activations(self, cell: nn.Module, index: int, x: Tensor, forced: Tensor | None) -> Tensor:
-        """Activations of a cell's paths, ``(n, path)``: forced where given; the gate runs on the images that ask it."""
+        """Activations of a cell's paths, ``(n, path)``: forced where given; the gate runs on the images that ask it.
+
+        They are on the CPU, wherever x is: all that is decided by them is decided there, so that a GPU is waited for
+        once a cell.
+        """
         if forced is None:
-            return self._ask(cell, index, x)
+            return self._ask(cell, index, x).cpu()
         asks = forced.isnan()
         images = asks.any(dim=1).nonzero().flatten()
         if len(images) == 0:
             return forced
-        asked = self._ask(cell, index, take(x, images)).to(forced.dtype)
+        asked = self._ask(cell, index, take(x, images)).cpu().to(forced.dtype)
         return forced.index_copy(0, images, torch.where(take(asks, images), asked, take(forced, images)))
 
     def _ask(self, cell: nn.Module, index: int, x: Tensor) -> Tensor:

@@ -9,6 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import torch
+
 from routeviz.errors import InputError
 from routeviz.network import RoutingNetwork
 from routeviz.network.forcing import RouteLike, forced_gates
@@ -160,10 +162,12 @@ def _bar(what: str, total: int, *, shown: bool) -> Bar:
 
 @contextmanager
 def _evaluating(net: RoutingNetwork) -> Iterator[None]:
-    training = net.training
+    """In eval mode, and on a GPU with convolutions in full float32 that give the same every time."""
+    training, cudnn = net.training, torch.backends.cudnn
     net.eval()
     try:
-        yield
+        with cudnn.flags(enabled=cudnn.enabled, benchmark=False, deterministic=True, allow_tf32=False):
+            yield
     finally:
         if training:
             net.train()
