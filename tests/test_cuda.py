@@ -73,6 +73,32 @@ def test_forced_routes_that_differ_from_image_to_image(images):
 
 
 @pytest.mark.usefixtures("exact")
+def test_captured_passes_follow_weights_sizes_and_routes(images):
+    """A graph that was captured before is not run in place of what is asked for."""
+    net, reference = loaded("cuda", "captured"), loaded("cuda")
+    shut = np.zeros(net.space.n_paths)
+
+    def assert_agree(batch, **how):
+        there, here = net(batch.cuda(), **how), reference(batch.cuda(), **how)
+        assert (there.logits - here.logits).abs().max() < 1e-4 * here.logits.abs().max()
+        assert_same_paths(there.gates.cpu().numpy(), here.gates.cpu().numpy())
+
+    for _ in range(2):
+        for n in (8, 1, 2, 3, 4, 5):
+            assert_agree(images[:n])
+        assert_agree(images, route=shut)
+        assert_agree(images, run_starved=False)
+        assert_agree(images[..., :50, :70])
+    first = net(images.cuda())
+    second = net(images.flip(0).cuda())
+    torch.testing.assert_close(first.logits.flip(0), second.logits, rtol=0, atol=1e-3)  # not overwritten by the second
+    for one in (net, reference):
+        with torch.no_grad():
+            one.cells[0].gate.score.bias -= 0.5
+    assert_agree(images)
+
+
+@pytest.mark.usefixtures("exact")
 def test_what_closing_each_path_does(images):
     there, here = close_each(loaded("cuda"), images[0].cuda()), close_each(loaded("cpu"), images[0])
     np.testing.assert_allclose(there.kl, here.kl, atol=1e-4)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Named here because the library's own tables cost an import; a test holds the two together.
 DATASET_NAMES = "camvid, cityscapes, voc, folder, scenes, digits"
 CONVENTIONS = ("conv", "fvcore", "released")
-EXECUTIONS = ("folded", "sparse", "dense")
+EXECUTIONS = ("folded", "sparse", "dense", "captured")
 RANKINGS = ("changed", "kl", "miou", "macs")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")

@@ -41,9 +41,9 @@ class Inbox:
         self.mark(images)
         whole, owned = len(images) == self._shape[0], self._in_place and self._owned
         if whole and owned:
-            self._sum = self._sum.add_(x) if activations is None else self._sum.addcmul_(x, activations)
+            self._sum = self._sum.add_(x) if activations is None else self._sum.addcmul_(x, activations.to(x.dtype))
             return
-        sent = x if activations is None else x * activations
+        sent = x if activations is None else x * activations.to(x.dtype)
         if whole:
             self._owned = activations is not None or self._sum is not None
             self._sum = sent if self._sum is None else self._sum + sent

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from routeviz.errors import InputError
 from routeviz.network.blocks import Stem
+from routeviz.network.captured import Capturing
 from routeviz.network.cell import GATE_BIAS, Cell
 from routeviz.network.config import NetworkConfig
 from routeviz.network.decoder import Decoder
@@ -22,8 +23,8 @@ from routeviz.network.forcing import RouteLike, forced_gates
 from routeviz.network.inbox import Inbox, Passage, take
 from routeviz.space import OPEN_THRESHOLD, STATES, Route
 
-EXECUTIONS = ("folded", "sparse", "dense")
-"""Ways to compute the same at inference, quickest first; see :class:`RoutingNetwork`."""
+EXECUTIONS = ("folded", "sparse", "dense", "captured")
+"""Ways to compute the same at inference; see :class:`RoutingNetwork`."""
 
 
 class NetworkOutput(NamedTuple):
@@ -63,6 +64,8 @@ class RoutingNetwork(nn.Module):
         - ``"sparse"``: closed paths and cells are not computed, and every cell runs on the images that open it.
         - ``"dense"``: every transform of a live cell is computed and multiplied by its gate, on the whole batch, as the
           released code does it.
+        - ``"captured"``: for a GPU: everything is computed on the whole batch and masked, as one CUDA graph for each
+          size of batch and image. As folded on a CPU, in networks without gates, and layer by layer.
     """
 
     def __init__(self, config: NetworkConfig | None = None):
@@ -93,7 +96,7 @@ class RoutingNetwork(nn.Module):
         raised = config.open_threshold != OPEN_THRESHOLD
         self.register_buffer("open_threshold", least if raised else None, persistent=False)
         self.execution = EXECUTIONS[0]
-        self._folding = Folding()
+        self._folding, self._capturing = Folding(), Capturing()
         self.apply(_initialise)
 
     def forward(self, images: Tensor, route: RouteLike | None = None, *, run_starved: bool = True) -> NetworkOutput:
@@ -123,6 +126,12 @@ class RoutingNetwork(nn.Module):
         """
         if self.training and (route is not None or not run_starved):
             raise InputError("a route can be forced, and a cell starved, at inference only; call net.eval() first")
+        if self.execution == "captured" and images.is_cuda and self.fixed_gates is None:
+            parts = self._parts(images)
+            if parts is not self:
+                output = self._captured(parts, images, route, run_starved=run_starved)
+                check_finite_logits(self, images, route, output.logits, run_starved=run_starved)
+                return output
         passage = self.start(images)
         if self.training and self.fixed_gates is None:
             self._advance_dense(passage)
@@ -133,22 +142,25 @@ class RoutingNetwork(nn.Module):
             check_finite_logits(self, images, route, output.logits, run_starved=run_starved)
         return output
 
+    def _captured(self, parts: Parts, images: Tensor, route: RouteLike | None, *, run_starved: bool) -> NetworkOutput:
+        height, width = images.shape[-2:]
+        forced = forced_gates(route, self.space, len(images), None)
+        padded = self._padded(images)
+        logits, gates = self._capturing.run(self, parts, padded, forced, run_starved=run_starved)
+        return NetworkOutput(logits[..., :height, :width], gates)
+
     def start(self, images: Tensor) -> Passage:
         """Pad a batch and run the stem: ``(N, 3, H, W)`` to a passage that stands before layer 0.
 
         A forward pass is ``start``, ``advance`` and ``finish``. Taken apart, it can stop before any layer, be kept
         there (:meth:`Passage.fork`), and go on again under another route.
         """
-        if images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape:
-            raise InputError(f"images of shape {tuple(images.shape)}; a batch (N, 3, H, W) is needed")
-        height, width = images.shape[-2:]
-        size = padded_height, padded_width = self.padded_size((height, width))
-        parts = self._parts(images)
-        x = parts.stem(F.pad(images, (0, padded_width - width, 0, padded_height - height)))  # (N, C, H/4, W/4)
+        padded, parts = self._padded(images), self._parts(images)
+        x, size = parts.stem(padded), tuple(padded.shape[-2:])  # (N, C, H/4, W/4)
         boxes = self._inboxes(x, size, in_place=parts is not self)
         boxes[0].add(torch.arange(len(x)), x)
         gates = torch.full((len(x), self.space.n_paths), torch.nan)
-        return Passage(boxes, gates, parts, image_size=(height, width), padded_size=size)
+        return Passage(boxes, gates, parts, image_size=tuple(images.shape[-2:]), padded_size=size)
 
     def advance(
         self,
@@ -226,7 +238,7 @@ class RoutingNetwork(nn.Module):
         gates = []
         for index, cell in enumerate(self.cells):
             x = boxes[index].features(everyone)
-            alphas = self._ask(cell, index, x)
+            alphas = self.ask(cell, index, x)
             closed = (alphas.sum(dim=1) < OPEN_THRESHOLD).to(x.dtype)
             gates.append(alphas)
             h = cell(x)
@@ -244,26 +256,34 @@ class RoutingNetwork(nn.Module):
         once a cell.
         """
         if forced is None:
-            return self._ask(cell, index, x).cpu()
+            return self.ask(cell, index, x).cpu()
         asks = forced.isnan()
         images = asks.any(dim=1).nonzero().flatten()
         if len(images) == 0:
             return forced
-        asked = self._ask(cell, index, take(x, images)).cpu().to(forced.dtype)
+        asked = self.ask(cell, index, take(x, images)).cpu().to(forced.dtype)
         return forced.index_copy(0, images, torch.where(take(asks, images), asked, take(forced, images)))
 
-    def _ask(self, cell: nn.Module, index: int, x: Tensor) -> Tensor:
+    def ask(self, cell: nn.Module, index: int, x: Tensor) -> Tensor:
         """What a cell's gate gives, ``(n, path)``, exactly 0 where that is not above the path's threshold."""
         alphas = cell.gate(x)
         if self.open_threshold is None:
             return alphas
         return torch.where(alphas <= self.open_threshold[self.space.paths_from(index)], 0, alphas)
 
+    def _padded(self, images: Tensor) -> Tensor:
+        """Images with zeros at the bottom and right; raises InputError where they are no batch of images."""
+        if images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape:
+            raise InputError(f"images of shape {tuple(images.shape)}; a batch (N, 3, H, W) is needed")
+        height, width = images.shape[-2:]
+        padded_height, padded_width = self.padded_size((height, width))
+        return F.pad(images, (0, padded_width - width, 0, padded_height - height))
+
     def _parts(self, images: Tensor) -> Parts | RoutingNetwork:
         """What a passage runs through: this network, or its folded copy."""
         if self.execution not in EXECUTIONS:
             raise InputError(f"execution {self.execution!r}; valid: {', '.join(EXECUTIONS)}")
-        if self.training or torch.is_grad_enabled() or self.execution != "folded":
+        if self.training or torch.is_grad_enabled() or self.execution not in ("folded", "captured"):
             return self
         if torch.jit.is_tracing() or torch._C._len_torch_dispatch_stack():
             return self  # a counter of operators looks on, and would not know these
