@@ -20,7 +20,7 @@ CHECKPOINT = bundled_data("checkpoints") / "scenes" / "checkpoints" / "step-0060
 
 @pytest.fixture(scope="module")
 def scenes():
-    return open_dataset("scenes", length=16, size="64x128")
+    return open_dataset("scenes", length=16, size=(64, 128))
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +96,12 @@ def test_captured_passes_follow_weights_sizes_and_routes(images):
         with torch.no_grad():
             one.cells[0].gate.score.bias -= 0.5
     assert_agree(images)
+    closed = np.full(net.space.n_paths, np.nan)
+    closed[net.space.paths_from(5)] = 0
+    for one in (net, reference):
+        with torch.no_grad():
+            one.cells[5].operation[0].depthwise.weight.fill_(torch.inf)
+    assert_agree(images, route=closed)  # what no image opens may hold anything
 
 
 @pytest.mark.usefixtures("exact")
@@ -136,7 +142,7 @@ def test_batches_of_another_size_make_no_other_log(scenes):
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
 def test_training_learns_and_goes_on_where_it_was_stopped(tmp_path, precision):
     config = TrainConfig(
-        dataset="scenes", options={"length": 24, "size": "64x128"}, crop=(64, 128), scale=(1, 1), width=8, layers=4,
+        dataset="scenes", options={"length": 24, "size": [64, 128]}, crop=(64, 128), scale=(1, 1), width=8, layers=4,
         stem_width=16, batch_size=4, steps=40, checkpoint_every=20, eval_every=40, log_every=1, precision=precision,
     )  # fmt: skip
     train(config, tmp_path / "run", device="cuda")

@@ -51,10 +51,9 @@ SHOWN_SKIPPED = 10
 @click.option(
     "--execution",
     type=click.Choice(EXECUTIONS),
-    default=EXECUTIONS[0],
-    show_default=True,
-    help="How the network computes. dense: all transforms of live cells, times their gates, as the released code; "
-    "sparse: what is open alone; folded: sparse, with batch norms folded into convolutions.",
+    help="How the network computes; by default captured on a GPU, else folded. dense: all transforms of live cells, "
+    "times their gates, as the released code; sparse: what is open alone; folded: sparse, with batch norms folded into "
+    "convolutions; captured: everything, masked, as one CUDA graph.",
 )
 @click.option(
     "--small-gate/--full-gate",
@@ -70,7 +69,7 @@ def command(
     resize: tuple[int, int] | None,
     route_file: Path | None,
     batch_size: int,
-    execution: str,
+    execution: str | None,
     workers: int,
     small_gate: bool | None,
     device: "torch.device",
@@ -87,7 +86,7 @@ def command(
 
     images = dataset.open()
     net = load_checkpoint(checkpoint, small_gate=small_gate)
-    net.execution = execution
+    net.execution = execution or ("captured" if device.type == "cuda" else "folded")
     if device.type == "cuda" and device.index is None:
         device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
     log = trace(

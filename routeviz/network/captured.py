@@ -23,10 +23,11 @@ KEPT = 4
 def run_masked(
     net: RoutingNetwork, parts: Any, images: Tensor, forced: Tensor, *, run_starved: bool
 ) -> tuple[Tensor, Tensor]:
-    """Run every cell and path on the whole batch, and set to zero what an image does not open.
+    """Run every cell and path on the whole batch, and multiply by zero what an image does not open.
 
     Nothing is decided on the CPU, so that no kernel waits for it. Where a GPU is not kept busy by what is open, that is
-    many times as quick as to leave out what is closed, one small kernel after the other.
+    several times as quick as to leave out what is closed. NaN or infinity in what is closed gets through, as zero times
+    either is NaN: such logits say nothing.
 
     Parameters
     ----------
@@ -64,14 +65,15 @@ def run_masked(
         live = here & ~closed
         opens = live[:, None] & ~(alphas <= OPEN_THRESHOLD)  # asked this way round, NaN counts as open
         h = cell(x)
+        weights, passed = torch.where(opens, alphas, 0).to(h.dtype), _each(closed).to(x.dtype)
         for offset, path in enumerate(range(paths.start, paths.stop)):
             target = net.leads_to[path]
-            y = _only(opens[:, offset], cell.transforms[cell.moves[offset]](h) * _each(alphas[:, offset]).to(h.dtype))
+            y, weight = cell.transforms[cell.moves[offset]](h), _each(weights[:, offset])
+            sums[target] = y * weight if sums[target] is None else sums[target].addcmul(y, weight)
             reached[target] = reached[target] | (live if run_starved else opens[:, offset])
             if space.passes[path]:
-                y = torch.where(_each(closed), x, y)
+                sums[target] = sums[target].addcmul(x, passed)
                 reached[target] = reached[target] | closed
-            sums[target] = y if sums[target] is None else sums[target] + y
     return _decode(parts.decoder, sums[space.n_cells :], reached[space.n_cells :]), torch.cat(gates, dim=1)
 
 
@@ -79,7 +81,7 @@ def _decode(decoder: Any, sums: list[Tensor], reached: list[Tensor]) -> Tensor:
     """What `Decoder` gives, from sums and masks in place of inboxes."""
     for scale in range(len(sums) - 1, 0, -1):
         y = F.interpolate(decoder.stages[scale](sums[scale]), scale_factor=2, mode="bilinear", align_corners=False)
-        sums[scale - 1] = sums[scale - 1] + _only(reached[scale], y)
+        sums[scale - 1] = sums[scale - 1].addcmul(y, _each(reached[scale]).to(y.dtype))
         reached[scale - 1] = reached[scale - 1] | reached[scale]
     logits = decoder.predictor(decoder.stages[0](sums[0]))
     logits = F.interpolate(logits, scale_factor=STEM_STRIDE, mode="bilinear", align_corners=False)
@@ -89,11 +91,6 @@ def _decode(decoder: Any, sums: list[Tensor], reached: list[Tensor]) -> Tensor:
 def _each(values: Tensor, before: int = 0) -> Tensor:
     """One value an image, ``(N,)``, or a channel, laid out to go with features ``(N, C, H, W)``."""
     return values.view(*[1] * before, -1, *[1] * (3 - before))
-
-
-def _only(images: Tensor, x: Tensor) -> Tensor:
-    """Zeros for all other images: a product with 0 would leave NaN as it is."""
-    return torch.where(_each(images), x, 0)
 
 
 class Capturing:

@@ -59,17 +59,6 @@ def test_thresholds_that_were_raised(images):
     assert_same(net, images, asking(net, len(images)))
 
 
-def test_what_is_closed_may_hold_anything(images):
-    """Infinity in a cell that no image opens reaches nobody: zero times infinity would."""
-    net = network()
-    forced = asking(net, len(images))
-    cell = int(np.flatnonzero(net.space.cells.layer == 2)[0])
-    forced[:, net.space.paths_from(cell)] = 0
-    with torch.no_grad():
-        net.cells[cell].operation[0].depthwise.weight.fill_(torch.inf)
-    assert_same(net, images, forced)
-
-
 def test_without_a_gpu_captured_is_folded(images):
     net = network()
     with torch.inference_mode():
