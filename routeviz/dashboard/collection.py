@@ -13,7 +13,7 @@ import pandas as pd
 
 from routeviz.dashboard import caches, running
 from routeviz.dashboard.settings import Settings
-from routeviz.dashboard.shelf import Item
+from routeviz.dashboard.shelf import OWN_SUFFIX, Item
 from routeviz.dashboard.uploads import checkpoints_of
 from routeviz.datasets import Sample
 from routeviz.errors import DatasetError
@@ -154,6 +154,23 @@ class Collection:
         if original is None:
             return None
         return caches.rerun(self._image_key(row), self.how, forced.to_text(), original, forced)
+
+    def trace_command(self) -> list[str]:
+        """Words of the command that traces these images through the checkpoint, but for where it writes its log."""
+        data = (self.log.source if self.log is not None else {}).get("dataset") or {}
+        recorded = (*map(data.get, ("name", "root", "split")), json.dumps(data.get("options") or {}))
+        name, root, split, options = self.dataset_key or recorded
+        words = ["routeviz", "trace", str(self.checkpoint.path), "--dataset", str(name or "folder")]
+        for flag, value in (("--root", root), ("--split", split)):
+            words += [flag, value] if value is not None else []
+        for option, value in json.loads(options).items():
+            words += ["--option", f"{option}={json.dumps(value)}"]
+        if self.how.resize is not None:
+            words += ["--resize", "{}x{}".format(*self.how.resize)]
+        small_gate = json.loads(self.network_settings).get("small_gate")
+        if self.checkpoint.path.suffix != OWN_SUFFIX and small_gate is not None:
+            words.append("--small-gate" if small_gate else "--full-gate")
+        return words
 
     def network(self) -> RoutingNetwork:
         """The checkpoint's network."""

@@ -12,7 +12,8 @@ from pathlib import Path
 LOG_FILE = "log.json"
 RUN_FILES = ("config.json", "metrics.jsonl")
 FRONT_FILE = "front.json"
-CHECKPOINT_SUFFIXES = (".safetensors", ".pth", ".pt")
+OWN_SUFFIX = ".safetensors"
+CHECKPOINT_SUFFIXES = (OWN_SUFFIX, ".pth", ".pt")
 RESUME_FILES = ("state.pt", "state-branch.pt")
 DEPTH = 6
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import streamlit as st
 
 from routeviz.dashboard import asked, state, uploads
-from routeviz.dashboard.chooser import GATES, OWN_SUFFIX, SPLITS, current_run
+from routeviz.dashboard.chooser import GATES, SPLITS, current_run
 from routeviz.dashboard.collection import PROCEDURAL, dataset_names
 from routeviz.dashboard.joblist import DRIFT, SWEEP, TRACE, TRAIN
 from routeviz.dashboard.settings import Settings
-from routeviz.dashboard.shelf import CHECKPOINT_SUFFIXES, Item
+from routeviz.dashboard.shelf import CHECKPOINT_SUFFIXES, OWN_SUFFIX, Item
 from routeviz.dashboard.words import WORDS
 from routeviz.datasets import DATASETS
 from routeviz.datasets.images import IMAGE_SUFFIXES

@@ -1,5 +1,6 @@
 import dataclasses
 import io
+import shlex
 import shutil
 
 import numpy as np
@@ -124,12 +125,17 @@ def test_closing_cells_is_told_in_words(what_if):
     assert any("L0 s0" in item.value for item in app.info)
 
 
-def test_the_command_sends_the_dataset_along_the_file(what_if):
+def test_the_command_sends_the_images_of_the_log_along_the_file(what_if, routeviz, net, log, tmp_path, monkeypatch):
     app = what_if(forced="L1 s0=0")
     command = next(item.value for item in app.code if item.value.startswith("routeviz trace"))
-    assert "--dataset scenes" in command
-    assert "--route forced-val-00000.json" in command
-    assert "step-000010.safetensors" in command
+    monkeypatch.chdir(tmp_path)
+    ForcedRoute.from_text(net.space, "L1 s0=0").save(tmp_path / "forced-val-00000.json")
+    result = routeviz(*shlex.split(command)[1:])
+    assert result.exit_code == 0, result.stderr
+    forced = rv.load_log(tmp_path / "forced-log")
+    assert forced.images["id"].tolist() == log.images["id"].tolist()
+    assert forced.images["height"].tolist() == log.images["height"].tolist()
+    assert (forced.gates[:, net.space.paths_named("L1 s0")] == 0).all()
 
 
 def test_an_image_of_ones_own_is_segmented_without_a_label(what_if):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Callable
 from functools import partial
@@ -27,7 +26,7 @@ from routeviz.dashboard import (
     state,
 )
 from routeviz.dashboard.chooser import choose_collection, thumbnail_of
-from routeviz.dashboard.collection import PROCEDURAL, Collection
+from routeviz.dashboard.collection import Collection
 from routeviz.dashboard.population import MOST_CLUSTERED, MOST_PLACED, Population
 from routeviz.dashboard.words import WORDS, plain, short
 from routeviz.plots import Sheet
@@ -366,14 +365,7 @@ def no_log(collection: Collection) -> None:
         "You chose a checkpoint: its routes are computed one image at a time. Record those of a whole dataset first, "
         "as a job on the Checkpoints page, or on the command line:"
     )
-    name, root, split, _ = collection.dataset_key
-    words = ["routeviz", "trace", str(collection.checkpoint.path), "--dataset", name, "--split", split]
-    if name != PROCEDURAL:
-        words += ["--root", root]
-    small_gate = json.loads(collection.network_settings).get("small_gate")
-    if small_gate is not None:
-        words.append("--small-gate" if small_gate else "--full-gate")
-    command = shlex.join([*words, "--out", f"logs/{name}"])
+    command = shlex.join([*collection.trace_command(), "--out", f"logs/{collection.dataset_key[0]}"])
     st.code(command, language="bash", wrap_lines=True)
     links.link("checkpoints", "To the Checkpoints page", key="to_checkpoints", icon=":material/arrow_forward:")
 

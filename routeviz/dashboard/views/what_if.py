@@ -189,14 +189,7 @@ def save(collection: Collection, original: Original, forced: ForcedRoute, name: 
 
 def command(collection: Collection, file: str) -> str:
     """The command that traces the dataset along a route file."""
-    data = ((collection.log.source if collection.log is not None else {}).get("dataset")) or {}
-    name = data.get("name") or (collection.dataset_key[0] if collection.dataset_key else "folder")
-    root = getattr(collection.dataset, "root", None)
-    words = ["routeviz", "trace", str(collection.checkpoint.path), "--dataset", str(name)]
-    words += ["--root", str(root)] if root is not None else []
-    if collection.how.resize is not None:
-        words += ["--resize", "{}x{}".format(*collection.how.resize)]
-    return shlex.join([*words, "--route", file, "--out", "forced-log"])
+    return shlex.join([*collection.trace_command(), "--route", file, "--out", "forced-log"])
 
 
 def lattice(result: Rerun, name: str) -> None:
