@@ -13,12 +13,14 @@ from routeviz.dashboard import state
 from routeviz.dashboard.words import plain
 
 _MISSED = "missed"
+_UNLISTED = "is not in the list here"
 
 
 class Missed(NamedTuple):
     """What an address asked for that is not here, what is said of it, and the value that it is said beside."""
 
     asked: str
+    why: str
     instead: str
     beside: str | None = None
 
@@ -63,7 +65,7 @@ def begin(key: str, options: Sequence[Any], first: Callable[[], Any]) -> None:
     shown = first()
     st.query_params[key] = str(shown)
     if asked is not None:
-        _miss(key, asked, f"shown is {shown}")
+        _miss(key, asked, _UNLISTED, f"shown is {shown}")
     st.session_state[key] = shown
 
 
@@ -80,7 +82,7 @@ def begin_several(key: str, options: Sequence[str], first: Callable[[], list[str
     shown = shown or first()
     st.query_params[key] = shown
     if asked:
-        _miss(key, _words([name for name in asked if name not in options]), f"shown is {_words(shown)}")
+        _miss(key, _words([name for name in asked if name not in options]), _UNLISTED, f"shown is {_words(shown)}")
     st.session_state[key] = shown
 
 
@@ -89,12 +91,21 @@ def check(key: str, options: Sequence[Any], what: str = "") -> None:
 
     It is told here where `what` says what was asked for; else `say` is to be called after the widget is drawn.
     """
-    asked = st.query_params.get(key)
-    if key not in st.session_state and asked is not None and asked not in map(str, options):
-        del st.query_params[key]
-        _miss(key, asked, "it is left out")
+    _leave_out(key, lambda asked: asked in map(str, options), _UNLISTED)
     if what:
         say(key, what)
+
+
+def check_number(key: str, low: float, high: float, what: str) -> None:
+    """`check` of a widget that takes a number from one to another, both among them."""
+    _leave_out(key, lambda asked: _between(asked, low, high), f"is no number from {low:,g} to {high:,g}")
+    say(key, what)
+
+
+def check_switch(key: str, what: str) -> None:
+    """`check` of a widget that is on or off."""
+    _leave_out(key, lambda asked: asked.lower() in ("true", "false"), "is neither true nor false")
+    say(key, what)
 
 
 def say(key: str, what: str) -> None:
@@ -107,7 +118,7 @@ def say(key: str, what: str) -> None:
         del st.session_state[_MISSED][key]
         return
     st.session_state[_MISSED][key] = missed._replace(beside=now)
-    words = f"The address asks for the {what} {missed.asked}, which is not in the list here; {missed.instead}."
+    words = f"The address asks for the {what} {missed.asked}, which {missed.why}; {missed.instead}."
     st.warning(plain(words), icon=":material/link_off:")
 
 
@@ -115,7 +126,21 @@ def _words(value: object) -> str:
     return ", ".join(value) if isinstance(value, list) else str(value)
 
 
-def _miss(key: str, asked: str, instead: str) -> None:
-    st.session_state.setdefault(_MISSED, {})[key] = Missed(asked, instead)
+def _leave_out(key: str, here: Callable[[str], bool], why: str) -> None:
+    asked = st.query_params.get(key)
+    if key not in st.session_state and asked is not None and not here(asked):
+        del st.query_params[key]
+        _miss(key, asked, why, "it is left out")
+
+
+def _between(asked: str, low: float, high: float) -> bool:
+    try:
+        return low <= float(asked) <= high
+    except ValueError:
+        return False
+
+
+def _miss(key: str, asked: str, why: str, instead: str) -> None:
+    st.session_state.setdefault(_MISSED, {})[key] = Missed(asked, why, instead)
     # In this run the widget would still take what the address asked for, and drop it.
     st.rerun()

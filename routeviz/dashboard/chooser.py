@@ -15,7 +15,7 @@ from routeviz.dashboard.filtering import filter_controls, filter_line, filtered
 from routeviz.dashboard.order import DOWN, UP, listed, sort_choices, step, window
 from routeviz.dashboard.runs import trained_on
 from routeviz.dashboard.settings import Settings
-from routeviz.dashboard.shelf import Item, with_routes
+from routeviz.dashboard.shelf import OWN_SUFFIX, Item, with_routes
 from routeviz.dashboard.words import WORDS, plain, short
 from routeviz.errors import DatasetError, LogError, RoutevizError
 from routeviz.quantities import count
@@ -24,7 +24,6 @@ from routeviz.space import extent
 CONVENTIONS = ("conv", "fvcore", "released")
 SPLITS = ("val", "train", "test")
 GATES = ("full gate", "small gate")
-OWN_SUFFIX = ".safetensors"
 LISTED = 1000
 THUMBNAILS = 96
 MOST_OPENED = 3
@@ -177,6 +176,7 @@ def about(collection: Collection) -> None:
 def choose_image(collection: Collection, convention: str) -> int | None:
     """Offer the images in a chosen order, with a step back and forth; the row of `collection.facts` that was chosen."""
     facts = collection.facts
+    asked.check_switch(state.GALLERY, "gallery")
     bar = st.columns([0.7, 3.6, 0.7, 2, 1.2, 1.3], vertical_alignment="bottom")
     choices = sort_choices(facts, convention)
     with bar[3]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from routeviz.dashboard import components, state
+from routeviz.dashboard import asked, components, state
 from routeviz.dashboard.collection import Collection
 from routeviz.dashboard.words import WORDS, percent, plain
 
@@ -22,9 +22,12 @@ ONE, ALL = "this image", "all images"
 
 def show(collection: Collection, row: int, convention: str) -> None:
     """Offer to close each path in turn; then the lattice, the ranking and the flags."""
+    asked.check_switch(state.IMPORTANCE, "importance of paths")
     if not st.toggle("Importance of paths", key=state.IMPORTANCE, bind=state.BOUND, help=WORDS["importance"]):
         return
     kept, over = collection.kept_importance(), ONE
+    asked.check(state.RANKED, list(MEASURES), "measure of importance")
+    asked.check(state.OVER, (ONE, ALL), "images of the importance")
     left, right = st.columns([2, 1])
     with left:
         options = {"default": "changed pixels", "required": True, "key": state.RANKED, "bind": state.BOUND}

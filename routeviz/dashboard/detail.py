@@ -137,8 +137,8 @@ def show_time(collection: Collection, facts: Mapping[str, Any], parts: Mapping[s
     """Measured time of parts of the network, by kind and place among their kind, once it is asked for."""
     if not collection.network_config or "height" not in facts:
         return
-    asked = st.toggle("Measure the time", key=state.TIMED, bind=state.BOUND, help=WORDS["time"])
-    if not asked:
+    asked.check_switch(state.TIMED, "measurement of time")
+    if not st.toggle("Measure the time", key=state.TIMED, bind=state.BOUND, help=WORDS["time"]):
         return
     try:
         times, r2 = caches.times(collection.network_config, (int(facts["height"]), int(facts["width"])), MEASURED_S)

@@ -29,6 +29,7 @@ COLOUR = "#3a86c8"
 
 def show(collection: Collection, mask: np.ndarray, convention: str) -> None:
     """Choose an image and a range of sizes, and see whether its route moves."""
+    asked.check_switch(state.RESCALED, "run at many sizes")
     head = st.container(horizontal=True, vertical_alignment="center")
     head.markdown("**One image at many sizes**", width="content")
     wanted = head.toggle(

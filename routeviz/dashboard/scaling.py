@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from routeviz.stats import Prediction
 
 LATTICE = "scale_lattice"
-LEAST_SHUFFLES, SHUFFLES, RESAMPLES, MOST_PREDICTED = 99, 999, 999, 99
+LEAST_SHUFFLES, SHUFFLES, MOST_SHUFFLES, RESAMPLES, MOST_PREDICTED = 99, 999, 9999, 999, 99
 STRONGEST = "the one it goes with most"
 SEEN = {"activation": "activations of all paths", "open": "which paths are open"}
 COLOURS = ("#3a86c8", "#e0407a", "#e0701a")
@@ -43,12 +43,14 @@ def tests(key: caches.Key, log: RouteLog) -> None:
     """Correlations and prediction; raises InputError where nothing is known of scale, or of too few images."""
     from routeviz.stats import ALIKE, correlation_verdict
 
+    asked.check_number(state.SHUFFLES, LEAST_SHUFFLES, MOST_SHUFFLES, "number of shuffles")
+    asked.check_switch(state.FILM, "order of a film")
     places = st.columns([1, 1.4, 1.6], vertical_alignment="bottom")
     shuffles = int(
         places[0].number_input(
             "Shuffles",
             LEAST_SHUFFLES,
-            9999,
+            MOST_SHUFFLES,
             SHUFFLES,
             key=state.SHUFFLES,
             bind=state.BOUND,

@@ -90,6 +90,16 @@ def test_a_log_without_labels_says_what_is_missing(open_question, log, tmp_path)
     assert "knows nothing of the scale of objects; trace labelled images" in said(open_question(tmp_path / "made"))
 
 
+def test_what_a_link_asks_for_and_is_not_here_is_told(open_question, log, tmp_path):
+    RouteLog(log.gates, log.images[["id"]], log.space, log.source).save(tmp_path / "made")
+    app = open_question(tmp_path / "made", shuffles="5", film="maybe", sizes="all")
+    told = " ".join(item.value for item in app.warning)
+    assert "the number of shuffles 5, which is no number from 99 to 9,999; it is left out" in told
+    assert "the order of a film maybe, which is neither true nor false" in told
+    assert "the run at many sizes all, which is neither true nor false" in told
+    assert app.number_input(key=state.SHUFFLES).value == 999
+
+
 def test_one_image_is_shown_at_every_size(open_question, shelf_folder):
     app = open_question(shelf_folder, sizes="true", image="val-00002")
     sample = rv.open_dataset("scenes", length=6, size=(64, 96))[2]

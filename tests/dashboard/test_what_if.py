@@ -66,6 +66,16 @@ def test_a_link_forces_what_it_names_and_the_numbers_are_those_of_a_rerun(what_i
     )
 
 
+def test_what_a_link_asks_for_and_is_not_here_is_told(what_if):
+    app = what_if(force_to="1.5", importance="perhaps", gallery="TRUE")
+    told = [item.value for item in app.warning]
+    assert sum("the value 1.5, which is no number from 0 to 1; it is left out" in words for words in told) == 1
+    assert sum("importance of paths perhaps, which is neither true nor false" in words for words in told) == 1
+    assert len(told) == 2
+    assert app.slider(key=state.FORCE_TO).value == 0.5
+    assert what_if(force_to="0.35").slider(key=state.FORCE_TO).value == 0.35
+
+
 def test_undo_redo_and_reset_walk_what_was_forced(what_if):
     app = what_if()
 

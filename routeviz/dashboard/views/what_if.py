@@ -118,6 +118,7 @@ def controls(collection: Collection, original: Original, forced: ForcedRoute, na
     """What a click does, undo and redo, and a way to save."""
     asked.check(state.CLICK, forcing.CLICKS, "effect of a click")
     asked.check(state.SHOWN, (FORCED_ROUTE, CHANGES), "lattice")
+    asked.check_number(state.FORCE_TO, 0, 1, "value")
     bar = st.columns([3.05, 1.25, 1.7, 0.6, 0.6, 0.9, 1.05], vertical_alignment="bottom")
     with bar[0]:
         how = st.segmented_control(
