@@ -110,9 +110,12 @@ def main(names: tuple[str, ...], out: Path, width: int, theme: str | None) -> No
         port = probe.getsockname()[1]
     base = f"http://127.0.0.1:{port}"
     out.mkdir(exist_ok=True)
-    with TemporaryDirectory() as jobs:
-        command = [sys.executable, "-m", "routeviz", "dashboard", "data/logs", "data/checkpoints"]
-        with subprocess.Popen([*command, "--no-browser", f"--port={port}", f"--jobs={jobs}"], cwd=ROOT) as server:
+    command = [sys.executable, "-m", "routeviz", "dashboard", str(ROOT / "data/logs"), str(ROOT / "data/checkpoints")]
+    # Jobs have their folder in the current one: in an empty one there are none, and the page does not say where it is.
+    with TemporaryDirectory() as empty:
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        options = ["--no-browser", f"--port={port}"]
+        with subprocess.Popen([*command, *options], cwd=empty, env=environment) as server:
             try:
                 wait_for(f"{base}/_stcore/health", server)
                 with sync_playwright() as playwright:

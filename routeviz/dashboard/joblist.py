@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 
 import streamlit as st
 
@@ -14,6 +15,7 @@ from routeviz.dashboard.words import WORDS, plain
 from routeviz.errors import RoutevizError
 from routeviz.jobs import Job, Progress, delete, list_jobs, new_folder, start, stop
 
+STARTED_IN = Path.cwd()
 POLL_S = 1.0
 LISTED = 12
 TRACE, TRAIN, SWEEP, DRIFT = "trace", "train", "front", "drift"
@@ -48,7 +50,7 @@ def _listed(settings: Settings, busy: bool) -> None:
     if said := st.session_state.pop(_SAID, None):
         st.error(plain(said), icon=":material/error:")
     if not jobs:
-        st.caption(f"None yet. A job keeps its folder in {plain(settings.jobs)}.")
+        st.caption(f"None yet. A job keeps its folder in {plain(_from_here(settings.jobs))}.")
         return
     items = caches.items(json.dumps(settings.to_environment()))
     results = {item.path: item for item in items if item.kind != "checkpoint"}
@@ -59,7 +61,12 @@ def _listed(settings: Settings, busy: bool) -> None:
             unfinished = job.kind in (TRAIN, SWEEP, DRIFT) and job.state != "finished" and latest[job.result] == job.id
             _one(settings, job, results.get(job.result), resumable=unfinished)
     if len(jobs) > LISTED:
-        st.caption(f"{len(jobs) - LISTED} older ones are in {plain(settings.jobs)}.")
+        st.caption(f"{len(jobs) - LISTED} older ones are in {plain(_from_here(settings.jobs))}.")
+
+
+def _from_here(folder: Path) -> Path:
+    """A folder as whoever started the dashboard would name it."""
+    return folder.relative_to(STARTED_IN) if folder.is_relative_to(STARTED_IN) else folder
 
 
 def _one(settings: Settings, job: Job, item: Item | None, *, resumable: bool) -> None:
@@ -81,7 +88,7 @@ def _one(settings: Settings, job: Job, item: Item | None, *, resumable: bool) ->
         st.caption(_counted(progress))
     with st.expander("Command and output", key=f"more_{job.id}"):
         st.code(f"routeviz {' '.join(job.command)}", language="bash", wrap_lines=True)
-        st.caption(f"Folder: {plain(job.folder)}")
+        st.caption(f"Folder: {plain(_from_here(job.folder))}")
         if output := (job.output("stdout.txt") + job.output()).strip():
             st.code(output, language=None, height=200)
 
