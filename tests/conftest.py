@@ -2,8 +2,13 @@
 
 import os
 import shutil
+import socket
+import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +75,50 @@ def chromium() -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def until() -> Callable[..., Any]:
+    """Wait until a condition gives something: ``until(job.progress)``."""
+
+    def wait(condition: Callable[[], Any], seconds: float = 30) -> Any:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if found := condition():
+                return found
+            time.sleep(0.02)
+        raise AssertionError(f"not within {seconds} s")
+
+    return wait
+
+
+@pytest.fixture(scope="session")
+def serving(until) -> Callable[..., Any]:
+    """Run a dashboard on folders: ``with serving(folder, cwd=folder) as (address, process)``."""
+
+    def answers(address: str) -> bool:
+        try:
+            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2):
+                return True
+        except OSError:
+            return False
+
+    @contextmanager
+    def run(*folders: Path, **how: Any) -> Iterator[tuple[str, subprocess.Popen]]:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        address = f"http://127.0.0.1:{port}"
+        command = [sys.executable, "-m", "routeviz.dashboard", f"--port={port}", "--", *map(str, folders)]
+        with subprocess.Popen(command, **how) as server:
+            try:
+                until(lambda: server.poll() is not None or answers(address), 120)
+                assert server.poll() is None
+                yield address, server
+            finally:
+                server.terminate()
+
+    return run
 
 
 @pytest.fixture

@@ -1,17 +1,9 @@
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
-import torch
 
-import routeviz as rv
+from ..shelf import filled
 
 PATIENCE_MS = 60_000
 
@@ -29,55 +21,14 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def shelf(tmp_path_factory):
     """A folder with a tiny checkpoint and its log over six scenes."""
-    folder = tmp_path_factory.mktemp("shelf")
-    dataset = rv.open_dataset("scenes", length=6, size=(64, 96))
-    torch.manual_seed(1)
-    net = rv.RoutingNetwork(
-        rv.NetworkConfig(
-            layers=4, width=4, stem_width=4, num_classes=len(dataset.class_names), class_names=dataset.class_names
-        )
-    )
-    for cell in net.cells:
-        torch.nn.init.normal_(cell.gate.score.bias, 0.2, 0.8)
-    (folder / "checkpoints").mkdir()
-    path = folder / "checkpoints" / "step-000010.safetensors"
-    rv.save_checkpoint(net, path, step=10)
-    log = rv.trace(rv.load_checkpoint(path), dataset, out=folder / "logs" / "scenes", workers=0)
-    return SimpleNamespace(folder=folder, log=log, checkpoint=path)
+    return filled(tmp_path_factory.mktemp("shelf"))
 
 
 @pytest.fixture(scope="session")
-def address(shelf):
+def address(shelf, serving):
     """A dashboard that serves the folder, until the tests are over."""
-    with serving(shelf.folder) as url:
+    with serving(shelf.folder, cwd=shelf.folder) as (url, _):
         yield url
-
-
-@contextmanager
-def serving(folder):
-    """Run a dashboard that serves a folder; gives its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "routeviz.dashboard", f"--port={port}", "--", str(folder)]
-    with subprocess.Popen(command, cwd=folder) as server:
-        try:
-            url = f"http://127.0.0.1:{port}"
-            wait_for(f"{url}/_stcore/health", server)
-            yield url
-        finally:
-            server.terminate()
-
-
-def wait_for(url, server):
-    deadline = time.monotonic() + PATIENCE_MS / 1000
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=2):
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise RuntimeError(f"no dashboard at {url}; its exit code is {server.poll()}")
 
 
 @pytest.fixture

@@ -3,19 +3,17 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from .conftest import serving
-
 IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
 LATTICE = ".rv .scroll svg"
 
 
 @pytest.fixture(scope="module")
-def elsewhere(shelf, tmp_path_factory):
+def elsewhere(shelf, serving, tmp_path_factory):
     """A dashboard with one log more, which comes first."""
     folder = tmp_path_factory.mktemp("elsewhere") / shelf.folder.name
     shutil.copytree(shelf.folder, folder)
     shelf.log.select([5, 4]).save(folder / "a-log")
-    with serving(folder) as url:
+    with serving(folder, cwd=folder) as (url, _):
         yield url
 
 

@@ -1,16 +1,15 @@
 import sys
-import time
 from pathlib import Path
 
 import pytest
-import torch
 from streamlit.testing.v1 import AppTest
 
-import routeviz as rv
 from routeviz.dashboard import links
 from routeviz.dashboard.settings import VARIABLE, Settings
 from routeviz.jobs import launch, list_jobs, stop
 from routeviz.training import Budget, TrainConfig, train
+
+from ..shelf import filled
 
 APP = Path(__file__).parents[2] / "app.py"
 SCENES = {"length": 4, "size": (64, 96)}
@@ -29,21 +28,7 @@ with Bar(total=8, desc="tracing", unit="image", mininterval=0) as bar:
 @pytest.fixture(scope="session")
 def shelf_folder(tmp_path_factory):
     """A folder with a tiny checkpoint, and its log over six scenes."""
-    folder = tmp_path_factory.mktemp("shelf")
-    dataset = rv.open_dataset("scenes", length=6, size=(64, 96))
-    torch.manual_seed(1)
-    net = rv.RoutingNetwork(
-        rv.NetworkConfig(
-            layers=4, width=4, stem_width=4, num_classes=len(dataset.class_names), class_names=dataset.class_names
-        )
-    )
-    for cell in net.cells:
-        torch.nn.init.normal_(cell.gate.score.bias, 0.2, 0.8)
-    (folder / "checkpoints").mkdir()
-    path = folder / "checkpoints" / "step-000010.safetensors"
-    rv.save_checkpoint(net, path, step=10)
-    rv.trace(rv.load_checkpoint(path), dataset, out=folder / "logs" / "scenes", workers=0)
-    return folder
+    return filled(tmp_path_factory.mktemp("shelf")).folder
 
 
 @pytest.fixture
@@ -87,7 +72,7 @@ def run_folder(tmp_path_factory):
 
 
 @pytest.fixture
-def open_checkpoints(monkeypatch, tmp_path):
+def open_checkpoints(monkeypatch, tmp_path, until):
     """Open Checkpoints on folders, at an address, with jobs that only seem to work; stops them at the end."""
     home = tmp_path / "jobs"
     script = tmp_path / "work.py"
@@ -110,13 +95,4 @@ def open_checkpoints(monkeypatch, tmp_path):
     yield run
     for job in list_jobs(home):
         stop(job)
-    wait_for(lambda: not any(job.running for job in list_jobs(home)))
-
-
-def wait_for(condition, seconds=30):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"not within {seconds} s")
+    until(lambda: not any(job.running for job in list_jobs(home)))

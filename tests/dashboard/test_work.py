@@ -11,8 +11,6 @@ from routeviz.dashboard import state, work
 from routeviz.dashboard.settings import Settings
 from routeviz.jobs import list_jobs, stop
 
-from .conftest import wait_for
-
 USE = "Run a checkpoint"
 
 
@@ -48,18 +46,18 @@ def test_a_checkpoint_runs_on_uploaded_pictures(open_checkpoints, run_folder):
     assert job.title.endswith("on 2 uploaded pictures")
 
 
-def test_a_running_job_shows_its_progress_is_stopped_and_deleted(open_checkpoints, run_folder):
+def test_a_running_job_shows_its_progress_is_stopped_and_deleted(open_checkpoints, run_folder, until):
     app = open_checkpoints(run_folder, part=USE)
     app.segmented_control(key="job_images").set_value(work.DATASET).run()
     app.selectbox(key="job_dataset").set_value("scenes").run()
     app.number_input(key="job_length").set_value(7).run()
     app.button(key="job_run").click().run()
     (job,) = list_jobs(app.home)
-    wait_for(job.progress)
+    until(job.progress)
     other = open_checkpoints(run_folder)
     assert any("3 of 8 images" in item.proto.text for item in other.get("progress"))
     other.button(key=f"stop_{job.id}").click().run()
-    wait_for(lambda: not any(job.running for job in list_jobs(app.home)))
+    until(lambda: not any(job.running for job in list_jobs(app.home)))
     other.run()
     assert [item.key for item in other.button if item.key and item.key.startswith("stop_")] == []
     other.button(key=f"delete_{job.id}").click().run()
@@ -67,12 +65,12 @@ def test_a_running_job_shows_its_progress_is_stopped_and_deleted(open_checkpoint
     assert not job.folder.exists()
 
 
-def test_a_job_that_fails_says_so_in_one_line(open_checkpoints, run_folder):
+def test_a_job_that_fails_says_so_in_one_line(open_checkpoints, run_folder, until):
     app = open_checkpoints(run_folder, part=USE)
     app.segmented_control(key="job_images").set_value(work.DATASET).run()
     app.number_input(key="job_length").set_value(13).run()
     app.button(key="job_run").click().run()
-    wait_for(lambda: list_jobs(app.home)[0].state == "failed")
+    until(lambda: list_jobs(app.home)[0].state == "failed")
     app.run()
     assert [item.value for item in app.error] == ["no image can be read; give another folder"]
 
@@ -151,14 +149,14 @@ def test_a_static_architecture_is_trained_without_gates_and_budget(open_checkpoi
     assert "--budget" not in command
 
 
-def test_a_stopped_training_is_resumed_in_its_own_folder(open_checkpoints, run_folder):
+def test_a_stopped_training_is_resumed_in_its_own_folder(open_checkpoints, run_folder, until):
     app = open_checkpoints(run_folder, part="Train")
     app.button(key="train_go").click().run()
     (first,) = list_jobs(app.home)
     first.result.mkdir()
     (first.result / "config.json").write_text("{}")
     stop(first)
-    wait_for(lambda: not list_jobs(app.home)[0].running)
+    until(lambda: not list_jobs(app.home)[0].running)
     app.run()
     app.button(key=f"resume_{first.id}").click().run()
     second = list_jobs(app.home)[0]

@@ -1,5 +1,4 @@
 import sys
-import time
 
 import pytest
 
@@ -42,7 +41,7 @@ globals()[sys.argv[1]]()
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
+def home(tmp_path, monkeypatch, ended):
     """A folder for jobs, whose program is the small one above; what still runs at the end is stopped."""
     work = tmp_path / "work.py"
     work.write_text(WORK)
@@ -68,26 +67,7 @@ def begin(home):
     return run
 
 
-def until(condition, seconds=30):
-    """What a condition gives as soon as it gives something."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"not within {seconds} s")
-
-
-def ended(job):
+@pytest.fixture(scope="session")
+def ended(until):
     """The job when it has ended."""
-    return until(lambda: (now := find_job(job.folder.parent, job.id)).running is False and now)
-
-
-@pytest.fixture(name="until")
-def _until():
-    return until
-
-
-@pytest.fixture(name="ended")
-def _ended():
-    return ended
+    return lambda job: until(lambda: (now := find_job(job.folder.parent, job.id)).running is False and now)

@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 import re
 import socket
-import subprocess
-import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,15 +13,14 @@ from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import pytest
-import torch
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import connect
 
-import routeviz as rv
+from ...shelf import filled
 
 PATIENCE = 120
 NOTHING = MappingProxyType({})
@@ -40,8 +36,8 @@ class Server:
     port, pid : int
     """
 
-    def __init__(self, port: int, pid: int) -> None:
-        self.address, self.port, self.pid = f"http://127.0.0.1:{port}", port, pid
+    def __init__(self, address: str, pid: int) -> None:
+        self.address, self.port, self.pid = address, urlsplit(address).port, pid
 
     def memory(self) -> int:
         """Bytes that it holds."""
@@ -144,55 +140,26 @@ class Tab:
 
 
 @pytest.fixture(scope="session")
-def served(tmp_path_factory) -> Callable:
+def served(tmp_path_factory, serving) -> Callable:
     """Start a dashboard: ``with served(folder, ...) as server``. It must not have raised anything by its end."""
 
     @contextmanager
     def start(*folders: Path, **environment: str) -> Iterator[Server]:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
         home = tmp_path_factory.mktemp("server")
-        command = [sys.executable, "-m", "routeviz.dashboard", f"--port={port}", "--", *map(str, folders)]
-        how = {"cwd": home, "env": os.environ | environment, "stderr": (home / "stderr").open("w")}
-        with how["stderr"], subprocess.Popen(command, **how) as process:
-            try:
-                server = Server(port, process.pid)
-                wait_for(server, process)
-                yield server
-                assert "Traceback" not in (home / "stderr").read_text(), (home / "stderr").read_text()
-            finally:
-                process.terminate()
+        stderr = home / "stderr"
+        with stderr.open("w") as file:
+            how = {"cwd": home, "env": os.environ | environment, "stderr": file}
+            with serving(*folders, **how) as (address, process):
+                yield Server(address, process.pid)
+                assert "Traceback" not in stderr.read_text(), stderr.read_text()
 
     return start
-
-
-def wait_for(server: Server, process: subprocess.Popen) -> None:
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            if b" 200 " in server.says("GET", "/_stcore/health"):
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise RuntimeError(f"no dashboard at {server.address}; its exit code is {process.poll()}")
 
 
 @pytest.fixture(scope="session")
 def shelf(tmp_path_factory) -> SimpleNamespace:
     """A folder with a tiny checkpoint and its log over six scenes."""
-    folder = tmp_path_factory.mktemp("shelf")
-    dataset = rv.open_dataset("scenes", length=6, size=(64, 96))
-    torch.manual_seed(1)
-    config = {"class_names": dataset.class_names, "num_classes": len(dataset.class_names)}
-    net = rv.RoutingNetwork(rv.NetworkConfig(layers=4, width=4, stem_width=4, **config))
-    for cell in net.cells:
-        torch.nn.init.normal_(cell.gate.score.bias, 0.2, 0.8)
-    path = folder / "checkpoints" / "step-000010.safetensors"
-    path.parent.mkdir()
-    rv.save_checkpoint(net, path, step=10)
-    log = rv.trace(rv.load_checkpoint(path), dataset, out=folder / "logs" / "scenes", workers=0)
-    return SimpleNamespace(folder=folder, log=log, checkpoint=path)
+    return filled(tmp_path_factory.mktemp("shelf"))
 
 
 @pytest.fixture(scope="session")
