@@ -66,14 +66,14 @@ class Side:
         return Route(self.space, np.where(self.is_open, self.mean.activations, 0), name=self.name)
 
 
-def of_image(collection: Collection, row: int, convention: str) -> Side:
-    """One image's route; raises RoutevizError where it has to be computed and cannot be."""
+def of_image(collection: Collection, row: int, convention: str, source: str = "") -> Side:
+    """One image's route, named with its `source`; raises RoutevizError where it has to be computed and cannot be."""
     if collection.log is None and collection.sample(row) is None:
         raise InputError(f"the route of {collection.facts['id'].iat[row]} has to be computed: {collection.no_pictures}")
     facts = collection.about(row, convention)
     gates = collection.gates(row)
     return Side(
-        name=str(facts["id"]) if collection.log is not None else f"{facts['id']}, {collection.checkpoint.path.stem}",
+        name=f"{facts['id']}{source}",
         space=collection.space,
         mean=mean_of(collection.space, gates[None]),
         macs=facts.get(f"macs_{convention}", math.nan),

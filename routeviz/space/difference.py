@@ -85,7 +85,8 @@ def difference_data(
     gap, mean = np.abs(values[0] - values[1]).astype(float), values.mean(axis=0).astype(float)
     side_of = is_open[0] + 2 * is_open[1]
     widths = np.where(side_of == SIDES.index("both"), stroke(mean)[0], np.maximum(stroke(gap)[0], LEAST))
-    data = geometry(space, _legend(names), mode="difference", strokes=STROKES, marks=MARKS)
+    # A browser builds a drawing anew, legend and all, where the mode is another.
+    data = geometry(space, _legend(names), mode="\n".join(("difference", *names)), strokes=STROKES, marks=MARKS)
     path_text = [
         f"{path['name']}\n{_side(names[0], *one)}\n{_side(names[1], *other)}\n{_verdict(side, names)}"
         for path, one, other, side in zip(

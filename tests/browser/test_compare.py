@@ -66,6 +66,7 @@ def test_a_comparison_is_kept_in_the_address(page, shelf, chromium, address):
     page.wait_for_selector(IDLE)
     choose(page, "Architecture", "all_open")
     lattice(page, "Difference of val-00000 and All open").wait_for()
+    page.get_by_text("path: only All open", exact=True).wait_for()
     page.wait_for_url(re.compile("right_architecture=all_open"))
     other = chromium.new_page(base_url=address)
     other.goto(page.url)

@@ -89,8 +89,10 @@ def test_an_image_against_the_mean_lists_the_ten_paths_that_differ_most(compare,
     assert table["open_right"].max() > 1
 
 
-def test_groups_are_the_images_that_meet_conditions(compare, log):
-    app = compare(left_what="a group", left_where="id has 00002", right_what="a group")
+def test_groups_are_the_images_that_meet_conditions(compare, shelf_folder, log):
+    there = f"{shelf_folder.name}/logs/scenes (log)"
+    app = compare(left_what="a group", left_where="id has 00002", right_what="a group", right_from=there)
+    assert "**Right: all images, scenes**" in [item.value for item in app.markdown]
     assert metric(app, "mIoU: right").value == f"{100 * log.images['miou'].mean():.1f}%"
     assert any("Mean of 1 images" in item.value for item in app.caption)
     app.multiselect(key="left_where").set_value(["id has nothing"]).run()
@@ -101,6 +103,7 @@ def test_a_checkpoint_runs_the_same_images(compare, shelf_folder, log):
     name = f"{shelf_folder.name}/{CHECKPOINT}"
     app = compare(left_image="val-00003", right_from=name)
     assert app.selectbox(key="right_image").value == "val-00003"
+    assert "**Right: val-00003, step-000010**" in [item.value.replace("\\", "") for item in app.markdown]
     assert metric(app, "jaccard distance").value == "0.0000"
     assert any("All activations are equal" in item.value for item in app.caption)
     app = compare(left_what="all images", right_what="all images", right_from=name)

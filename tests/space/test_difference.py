@@ -93,6 +93,8 @@ def test_the_three_kinds_differ_in_form_not_only_in_colour():
 def test_the_drawing_has_the_same_places_as_that_of_a_route(space, pair):
     route, both = lattice_data(space, pair[0]), difference_data(space, *pair)
     assert route["digest"] != both["digest"]  # another legend: a browser builds it anew
+    one, other = (difference_data(space, *pair, names=(name, "b")) for name in ("a", "c"))
+    assert one["digest"] != other["digest"]
     for key in ("cells", "paths", "width", "body", "decoder", "texts"):
         assert route[key] == both[key]
     assert json.loads(json.dumps(both, allow_nan=False)) == json.loads(json.dumps(both))

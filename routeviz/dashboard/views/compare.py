@@ -66,14 +66,14 @@ def choose_side(side: str, main: Collection, convention: str) -> tuple[Collectio
         kind = st.selectbox(f"{side.capitalize()} side", KINDS, default, key=key("what"), bind=state.BOUND)
     try:
         with where:
-            collection = choose_source(side, main)
+            collection, source = choose_source(side, main)
         if kind == STATIC:
             offered = list(architectures(collection.space))
             name = asked.choose("Architecture", offered, lambda: offered[0], key=key("architecture"))
             asked.say(key("architecture"), "architecture")
             return collection, sides.of_architecture(collection, name, convention)
         if kind == IMAGE:
-            return collection, sides.of_image(collection, choose_row(side, collection), convention)
+            return collection, sides.of_image(collection, choose_row(side, collection), convention, source)
         conditions = choose_conditions(side, collection) if kind == GROUP else []
         if collection.log is None:
             if conditions:
@@ -85,7 +85,7 @@ def choose_side(side: str, main: Collection, convention: str) -> tuple[Collectio
             mask, unknown = passing(collection, conditions)
             if unknown:
                 st.caption(f":material/info: Says nothing about these images: {plain('; '.join(unknown))}")
-            shown = sides.of_group(collection, mask, sides.group_name(conditions), convention)
+            shown = sides.of_group(collection, mask, sides.group_name(conditions) + source, convention)
     except RoutevizError as error:
         st.error(plain(error), icon=":material/error:")
         return None
@@ -93,8 +93,8 @@ def choose_side(side: str, main: Collection, convention: str) -> tuple[Collectio
     return collection, shown
 
 
-def choose_source(side: str, main: Collection) -> Collection:
-    """Offer the logs and checkpoints; the default is what the sidebar names."""
+def choose_source(side: str, main: Collection) -> tuple[Collection, str]:
+    """Offer the logs and checkpoints, first what the sidebar names; what tells a name of its images from one there."""
     settings = Settings.from_environment()
     shelf = caches.items(json.dumps(settings.to_environment()))
     offered: dict[str, Item | None] = {SAME: None, **with_routes(shelf)}
@@ -110,8 +110,10 @@ def choose_source(side: str, main: Collection) -> Collection:
     asked.say(key, "log or checkpoint")
     item = offered[name]
     if item is None:
-        return main
-    return of_log(item, shelf, settings) if item.kind == "log" else sides.under(main, item)
+        return main, ""
+    if item.kind == "log":
+        return of_log(item, shelf, settings), f", {item.path.name}"
+    return sides.under(main, item), f", {item.path.stem}"
 
 
 def choose_row(side: str, collection: Collection) -> int:
