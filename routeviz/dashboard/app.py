@@ -8,7 +8,7 @@ from types import CodeType
 import streamlit as st
 from PIL import Image, ImageDraw
 
-from routeviz.dashboard import components, state
+from routeviz.dashboard import components, owner, state
 from routeviz.dashboard.links import file_of
 from routeviz.dashboard.words import plain
 from routeviz.errors import RoutevizError
@@ -20,7 +20,7 @@ _ICON = ((8, 8), (24, 8), (24, 24))
 # screen two lattices stand beside each other.
 _STYLE = (
     "<style>.stMainBlockContainer { padding: 3.6rem 2rem 2rem; } "
-    "[data-testid=stWidgetLabelRequired], .st-key-history { display: none; } "
+    "[data-testid=stWidgetLabelRequired], .st-key-tab { display: none; } "
     "@media (min-width: 1600px) { .st-key-compare_sides { flex-direction: row; } "
     ".st-key-compare_sides > * { flex: 1 1 0; min-width: 0; } }</style>"
 )
@@ -64,7 +64,7 @@ def main() -> None:
     ]
     page = st.navigation(pages, position="top")
     st.session_state[state.VIEW] = page.url_path
-    components.history()
+    components.tab(owner.word())
     try:
         # Not page.run(): widgets that several views have in common must be the same ones to streamlit, or their values
         # are lost on the way from one view to the next, and so are their parameters in the address.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 
 import numpy as np
 import streamlit as st
 
-from routeviz.dashboard import asked, caches, components, state
+from routeviz.dashboard import asked, caches, components, owner, state
 from routeviz.dashboard.collection import Collection, dataset_names, of_checkpoint, of_log
 from routeviz.dashboard.filtering import filter_controls, filter_line, filtered
 from routeviz.dashboard.order import DOWN, UP, listed, sort_choices, step, window
@@ -33,7 +32,7 @@ MOST_OPENED = 3
 def choose_collection() -> tuple[Collection | None, str]:
     """Offer all logs and checkpoints in the sidebar; None where there is nothing, after saying what to do."""
     settings = Settings.from_environment()
-    shelf = caches.items(json.dumps(settings.to_environment()))
+    shelf = owner.items(settings)
     offered = with_routes(shelf)
     if not offered:
         nothing_found(settings)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import streamlit as st
 
+from routeviz.dashboard import state
 from routeviz.dashboard.words import hint
 from routeviz.space import RoutingSpace
 from routeviz.space.drawing import PASSED, stroke
@@ -53,7 +54,7 @@ _lattice = st.components.v2.component(
     js=text_of("routeviz.space", "lattice.js"),
     css=theme_css() + text_of("routeviz.space", "lattice.css"),
 )
-_history = st.components.v2.component("routeviz_history", js=text_of("routeviz.dashboard", "history.js"))
+_tab = st.components.v2.component("routeviz_tab", js=text_of("routeviz.dashboard", "tab.js"))
 _gallery = st.components.v2.component(
     "routeviz_gallery",
     js=text_of("routeviz.dashboard", "gallery.js"),
@@ -159,9 +160,12 @@ def figures(pictures: Sequence[Figure], *, key: str, columns: int | None = None)
     )
 
 
-def history() -> None:
-    """Have the browser's Back lead to what was on the screen before; draws nothing."""
-    _history(key="history")
+def tab(word: str) -> None:
+    """Have the browser's Back lead to what was on the screen before, and a cookie keep a secret word; draws nothing.
+
+    Where the cookie holds another word already, the page says that one.
+    """
+    _tab(key=state.TAB, data={state.OWNER: word}, on_owner_change=_nothing)
 
 
 def _nothing() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +12,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import streamlit as st
 
 from routeviz import __version__
-from routeviz.dashboard import caches, state
+from routeviz.dashboard import caches, owner, state
 from routeviz.dashboard.links import address
 from routeviz.dashboard.settings import Settings
 from routeviz.dashboard.words import plain
@@ -188,7 +187,7 @@ def here() -> str:
 
 def origin() -> str:
     """Where the routes on the screen come from: the log or checkpoint that was chosen, with its hash."""
-    shelf = caches.items(json.dumps(Settings.from_environment().to_environment()))
+    shelf = owner.items(Settings.from_environment())
     chosen = next((item for item in shelf if f"{item.name} ({item.kind})" == state.value(state.SOURCE)), None)
     if chosen is None:
         return ""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 
 import streamlit as st
 
-from routeviz.dashboard import caches, links, state
+from routeviz.dashboard import caches, links, owner, state, uploads
 from routeviz.dashboard.settings import Settings
-from routeviz.dashboard.shelf import RUN_FILES, Item
+from routeviz.dashboard.shelf import RUN_FILES, Item, owner_of
 from routeviz.dashboard.words import WORDS, plain
 from routeviz.errors import RoutevizError
-from routeviz.jobs import Job, Progress, delete, list_jobs, new_folder, start, stop
+from routeviz.jobs import MOST, Job, Progress, delete, new_folder, start, stop
 
 STARTED_IN = Path.cwd()
 POLL_S = 1.0
@@ -31,7 +30,7 @@ BADGES = {
 
 def show(settings: Settings) -> None:
     """List the jobs; the list is drawn anew every second while one of them runs, and only then."""
-    busy = any(job.running for job in list_jobs(settings.jobs))
+    busy = any(job.running for job in owner.jobs(settings)[0])
     st.fragment(_listed, run_every=POLL_S if busy else None)(settings, busy)
 
 
@@ -41,7 +40,7 @@ _SAID = "jobs_said"
 def _listed(settings: Settings, busy: bool) -> None:
     if state.unsettled():
         st.rerun()  # all of the page, not this list alone
-    jobs = list_jobs(settings.jobs)
+    jobs, others = owner.jobs(settings)
     if busy != any(job.running for job in jobs):
         # Polling begins or ends with the whole page, and what a job made is to be found at once.
         caches.items.clear()
@@ -49,10 +48,12 @@ def _listed(settings: Settings, busy: bool) -> None:
     st.subheader("Jobs", help=WORDS["job"])
     if said := st.session_state.pop(_SAID, None):
         st.error(plain(said), icon=":material/error:")
+    if others:
+        st.caption(f"{others} of another browser {'is' if others == 1 else 'are'} running; no more than {MOST} may.")
     if not jobs:
         st.caption(f"None yet. A job keeps its folder in {plain(_from_here(settings.jobs))}.")
         return
-    items = caches.items(json.dumps(settings.to_environment()))
+    items = owner.items(settings)
     results = {item.path: item for item in items if item.kind != "checkpoint"}
     # Of a run that several jobs worked on, the last one is what can go on.
     latest = {job.result: job.id for job in reversed(jobs)}
@@ -75,6 +76,8 @@ def _one(settings: Settings, job: Job, item: Item | None, *, resumable: bool) ->
     with head.container(horizontal=True, vertical_alignment="center"):
         st.badge(job.state, color=colour, icon=f":material/{icon}:")
         st.markdown(f"**{plain(job.title)}**", width="content")
+        if owner_of(job.folder):
+            st.badge("only here", color="gray", icon=":material/lock:", help=WORDS["only here"])
         st.caption(time.strftime("%d %b %H:%M", time.localtime(job.began)), width="content")
     with buttons.container(horizontal=True, horizontal_alignment="right"):
         _buttons(settings, job, item, resumable)
@@ -106,7 +109,7 @@ def _buttons(settings: Settings, job: Job, item: Item | None, resumable: bool) -
         look = {"icon": ":material/show_chart:", "type": "tertiary"}
         st.button("Show the front", key=f"open_{job.id}", on_click=state.want, args=(wanted,), **look)
     if job.kind == DRIFT and job.state == "finished":
-        shelf = caches.items(json.dumps(settings.to_environment()))
+        shelf = owner.items(settings)
         run = [one.name for one in shelf if one.kind == "run" and str(one.path) == job.command[1]]
         wanted = {state.PART: DRIFTS, **({state.RUN: run[0]} if run else {})}
         look = {"icon": ":material/timeline:", "type": "tertiary"}
@@ -122,6 +125,9 @@ def _buttons(settings: Settings, job: Job, item: Item | None, resumable: bool) -
             on_click=_resume,
             args=(settings, job),
         )
+    if owner_of(job.folder):
+        look = {"icon": ":material/lock_open:", "type": "tertiary", "help": WORDS["only here"]}
+        st.button("Share", key=f"share_{job.id}", on_click=_share, args=(job,), **look)
     with st.popover("", icon=":material/delete:", help="Delete", key=f"ask_{job.id}"):
         st.markdown("Deletes the job with its result and its uploads.")
         st.button("Delete", key=f"delete_{job.id}", type="primary", on_click=_delete, args=(job,))
@@ -133,9 +139,16 @@ def _resume(settings: Settings, job: Job) -> None:
     command = ("train", "--resume", "--out", str(job.result)) if begun else job.command
     try:
         folder = new_folder(settings.jobs, f"{job.kind} resumed")
+        if owner_of(job.folder):
+            uploads.claim(folder, owner.word())
         start(folder, command, title=job.title, kind=job.kind, result=job.result)
     except RoutevizError as error:
         st.session_state[_SAID] = str(error)
+
+
+def _share(job: Job) -> None:
+    uploads.share(job.folder)
+    caches.items.clear()
 
 
 def _delete(job: Job) -> None:

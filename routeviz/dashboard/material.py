@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
-from routeviz.dashboard import caches
+from routeviz.dashboard import caches, owner
 from routeviz.dashboard.collection import Collection
 from routeviz.dashboard.settings import Settings
 from routeviz.dashboard.shelf import RUN_FILES, Item
@@ -27,7 +27,7 @@ RUNS = 8
 
 def material_of(collection: Collection, convention: str, image: str) -> Material:
     """Bring together what is at hand for a log; nothing is drawn, run or traced yet."""
-    shelf = caches.items(json.dumps(Settings.from_environment().to_environment()))
+    shelf = owner.items(Settings.from_environment())
     runs = _runs(collection, [item for item in shelf if item.kind == "run"])
     own = next((item for item in runs if _made(item, collection.checkpoint)), None)
     return Material(

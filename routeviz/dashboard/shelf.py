@@ -17,6 +17,9 @@ CHECKPOINT_SUFFIXES = (OWN_SUFFIX, ".pth", ".pt")
 RESUME_FILES = ("state.pt", "state-branch.pt")
 DEPTH = 6
 
+UPLOADS, OWNER = ".uploads", "owner"
+"""The hidden folder of what was handed in for a job, and the file in it that says whose that is."""
+
 KINDS = ("log", "checkpoint", "run", "front")
 
 OWN = {
@@ -30,11 +33,15 @@ OWN = {
 
 @dataclass(frozen=True)
 class Item:
-    """What is on the shelf: its kind (one of ``KINDS``), where it lies, and a name unique among its kind."""
+    """What is on the shelf: its kind (one of ``KINDS``), where it lies, and a name unique among its kind.
+
+    ``owner`` is whose uploads it was made of; empty where it is there for all.
+    """
 
     kind: str
     path: Path
     name: str
+    owner: str = ""
 
     @property
     def stamp(self) -> tuple[tuple[str, int, int], ...]:
@@ -69,8 +76,21 @@ def find(folders: Iterable[Path]) -> list[Item]:
     items, seen = [], Counter()
     for path, (kind, name) in found.items():
         seen[kind, name] += 1
-        items.append(Item(kind, path, name if seen[kind, name] == 1 else f"{name} ({seen[kind, name]})"))
+        name = name if seen[kind, name] == 1 else f"{name} ({seen[kind, name]})"
+        items.append(Item(kind, path, name, owner_of(path)))
     return sorted(items, key=lambda item: (KINDS.index(item.kind), item.name))
+
+
+def owner_of(path: Path) -> str:
+    """Whose uploads a job, or what lies in its folder, was made of; empty where they are nobody's."""
+    for folder in (path, *path.parents):
+        try:
+            return (folder / UPLOADS / OWNER).read_text(encoding="ascii")
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except (OSError, ValueError):
+            return "unknown"  # somebody's, but it cannot be read whose
+    return ""
 
 
 def with_routes(items: Iterable[Item]) -> dict[str, Item]:

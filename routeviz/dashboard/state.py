@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+TAB = "tab"
+OWNER = "owner"
 SOURCE = "source"
 DATASET = "dataset"
 SPLIT = "split"

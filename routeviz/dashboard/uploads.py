@@ -1,21 +1,22 @@
 """What a browser hands in: kept in a hidden folder of its job, under a safe name; no streamlit.
 
-Nothing here is listed for anyone to choose: a job and its result are seen by all, what was uploaded for it is used for
-them alone.
+Nothing here is listed for anyone to choose: what was uploaded for a job is used for it and its result alone, and these
+are seen by the browser that it was uploaded from, until it shares them.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
-from routeviz.dashboard.shelf import CHECKPOINT_SUFFIXES, Item
+from routeviz.dashboard.shelf import CHECKPOINT_SUFFIXES, OWNER, UPLOADS, Item
 from routeviz.errors import InputError
 
-UPLOADS, PICTURES = ".uploads", "pictures"
+PICTURES = "pictures"
 LONGEST = 120
 
 
@@ -62,6 +63,22 @@ def keep(job: Path, files: Iterable[Upload], *, folder: str = "") -> list[Path]:
     except OSError as error:
         raise InputError(f"the upload cannot be kept in {place}: {error.strerror}") from None
     return written
+
+
+def owner_of_word(word: str) -> str:
+    """What a job's folder names its owner by: a secret word's hash, which tells whoever reads the folder no word."""
+    return hashlib.sha256(word.encode()).hexdigest()
+
+
+def claim(job: Path, word: str) -> None:
+    """Keep a job and its result for those who have this word; to be called before the job starts."""
+    (job / UPLOADS).mkdir(exist_ok=True)
+    (job / UPLOADS / OWNER).write_text(owner_of_word(word), encoding="ascii")
+
+
+def share(job: Path) -> None:
+    """Let all see a job and its result."""
+    (job / UPLOADS / OWNER).unlink(missing_ok=True)
 
 
 def checkpoints_of(log: Item) -> list[Item]:

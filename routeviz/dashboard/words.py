@@ -16,7 +16,12 @@ WORDS = {
     ),
     "job": (
         "Long work as a process of its own: it goes on when this page is closed and when the dashboard ends. Jobs and "
-        "their results are seen by all who open this dashboard; what was uploaded for one is used for it alone."
+        "their results are seen by all who open this dashboard, unless something was uploaded for them: then by the "
+        "browser that it came from alone."
+    ),
+    "only here": (
+        "Pictures or weights were uploaded for this job: it and its result are seen in this browser alone. Share shows "
+        "them to all who open this dashboard."
     ),
     "loss": "What the training lowers: cross-entropy, and with a budget the budget's loss.",
     "expected MACs": (

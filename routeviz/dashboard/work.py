@@ -11,12 +11,12 @@ from pathlib import Path
 
 import streamlit as st
 
-from routeviz.dashboard import asked, state, uploads
+from routeviz.dashboard import asked, owner, state, uploads
 from routeviz.dashboard.chooser import GATES, SPLITS, current_run
 from routeviz.dashboard.collection import PROCEDURAL, dataset_names
 from routeviz.dashboard.joblist import DRIFT, SWEEP, TRACE, TRAIN
 from routeviz.dashboard.settings import Settings
-from routeviz.dashboard.shelf import CHECKPOINT_SUFFIXES, OWN_SUFFIX, Item
+from routeviz.dashboard.shelf import CHECKPOINT_SUFFIXES, OWN_SUFFIX, Item, owner_of
 from routeviz.dashboard.words import WORDS
 from routeviz.datasets import DATASETS
 from routeviz.datasets.images import IMAGE_SUFFIXES
@@ -44,6 +44,8 @@ def show_trace(settings: Settings, shelf: list[Item]) -> None:
     if st.button("Run", type="primary", icon=":material/play_arrow:", disabled=not ready, key="job_run"):
         with _job_folder(settings, f"{TRACE} {Path(name).stem}") as folder:
             options = {**data, **gate, "resize": _size(size), "out": folder / "log"}
+            if checkpoint is None or files:
+                uploads.claim(folder, owner.word())
             if checkpoint is None:
                 (checkpoint,) = uploads.keep(folder, [handed_in])
             if files:
@@ -206,6 +208,7 @@ def show_front(settings: Settings, shelf: list[Item]) -> None:
     ):
         with _job_folder(settings, f"{SWEEP} {Path(file.name).stem}") as folder:
             if checkpoint is None:
+                uploads.claim(folder, owner.word())
                 (checkpoint,) = uploads.keep(folder, [handed_in])
             flags = _flags({**options, **gate, "resize": _size(size), "out": folder / "front"})
             title = f"Budget front of {file.name} on {name}, {split}"
@@ -236,7 +239,7 @@ def allowed(text: str, settings: Settings) -> Path:
     folders = [*settings.folders, *settings.roots.values()]
     for path in (Path(text), *(folder / text for folder in folders)):
         path = path.resolve()
-        if path.is_dir() and settings.may_read(path):
+        if path.is_dir() and settings.may_read(path) and owner.may_see(owner_of(path)):
             out = [link for link in path.rglob("*") if link.is_symlink() and not settings.may_read(link)]
             if out:
                 raise InputError(f"the link {out[0]} leads out of the folders that the dashboard was started with")

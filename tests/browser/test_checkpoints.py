@@ -73,7 +73,9 @@ def shown_step(page):
     return page.locator(".player .step").inner_text()
 
 
-def test_an_uploaded_checkpoint_runs_on_an_uploaded_image_and_its_route_is_inspected(page, shelf, home, tmp_path):
+def test_an_uploaded_checkpoint_runs_on_an_uploaded_image_and_its_route_is_inspected(
+    page, shelf, home, tmp_path, chromium, address
+):
     sample = rv.open_dataset("scenes", length=1, size=(64, 96))[0]
     Image.fromarray(sample.image).save(tmp_path / "my scene.png")
     visit(page, "use")
@@ -96,6 +98,15 @@ def test_an_uploaded_checkpoint_runs_on_an_uploaded_image_and_its_route_is_inspe
     with torch.inference_mode():
         gates = net(net.preprocess(sample.image)[None]).gates.numpy()
     np.testing.assert_allclose(rv.load_log(job.result).gates, gates, atol=1e-5)
+    link = page.url
+    again = page.context.new_page()  # the browser's cookie knows it; another browser has none
+    again.goto(link)
+    again.locator('.rv .scroll svg[aria-label="Route of my scene.png"]').wait_for()
+    other = chromium.new_page(base_url=address)
+    other.goto(link)
+    other.get_by_text("which is not in the list here").first.wait_for(timeout=60_000)
+    assert "my scene" not in other.locator("[data-testid=stApp]").inner_text()
+    other.close()
 
 
 def test_a_job_is_found_again_when_the_page_was_closed_and_can_be_stopped(page, home, chromium, address):

@@ -54,7 +54,7 @@ def test_at_most_four_images_are_played_and_the_address_names_them(open_checkpoi
     app = open_checkpoints(run_folder, images="val-00002")
     assert app.multiselect(key=state.PLAYED).value == ["val-00002"]
     drawn = [item.proto.component_name for item in app.get("bidi_component")]
-    assert drawn == ["routeviz_history", "routeviz_player"]
+    assert drawn == ["routeviz_tab", "routeviz_player"]
     app.multiselect(key=state.PLAYED).set_value([]).run()
     assert not app.exception
 

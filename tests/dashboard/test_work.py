@@ -46,6 +46,37 @@ def test_a_checkpoint_runs_on_uploaded_pictures(open_checkpoints, run_folder):
     assert job.title.endswith("on 2 uploaded pictures")
 
 
+def test_uploads_for_a_job_are_seen_where_they_came_from_until_they_are_shared(open_checkpoints, run_folder, until):
+    app = open_checkpoints(run_folder, part=USE)
+    app.file_uploader(key="job_pictures").set_value([("mine alone.png", picture(), "image/png")]).run()
+    app.button(key="job_run").click().run()
+    (job,) = list_jobs(app.home)
+    assert cards(app) == [job.id]
+    assert any("only here" in item.value for item in app.markdown)
+    other = open_checkpoints(run_folder, part=USE)
+    assert cards(other) == []
+    assert [item.value for item in other.caption if "another browser" in item.value] == [
+        "1 of another browser is running; no more than 2 may."
+    ]
+    other.segmented_control(key="job_images").set_value(work.FOLDER).run()
+    for folder in (job.folder / ".uploads" / "pictures", job.folder):
+        other.text_input(key="job_folder").set_value(str(folder)).run()
+        assert ["is no folder inside those" in error.value for error in other.error] == [True]
+    stop(job)
+    until(lambda: not list_jobs(app.home)[0].running)
+    app.run()
+    app.button(key=f"share_{job.id}").click().run()
+    assert cards(other.run()) == cards(app) == [job.id]
+    assert not any("only here" in item.value for item in app.markdown)
+
+
+def cards(app):
+    """The jobs that are listed."""
+    starts = ("stop_", "ask_", "delete_")
+    keys = [item.key for item in app.button if item.key and item.key.startswith(starts)]
+    return list(dict.fromkeys(key.split("_", 1)[1] for key in keys))
+
+
 def test_a_running_job_shows_its_progress_is_stopped_and_deleted(open_checkpoints, run_folder, until):
     app = open_checkpoints(run_folder, part=USE)
     app.segmented_control(key="job_images").set_value(work.DATASET).run()

@@ -8,7 +8,20 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from routeviz.dashboard import asked, caches, curves, drifting, exports, fronts, joblist, running, runs, state, work
+from routeviz.dashboard import (
+    asked,
+    caches,
+    curves,
+    drifting,
+    exports,
+    fronts,
+    joblist,
+    owner,
+    running,
+    runs,
+    state,
+    work,
+)
 from routeviz.dashboard.chooser import choose_convention, choose_run
 from routeviz.dashboard.collection import dataset_names
 from routeviz.dashboard.joblist import DRIFTS, FRONTS, RUNS
@@ -208,7 +221,7 @@ def take_step() -> None:
 
 
 settings_now = Settings.from_environment()
-shelf_now = caches.items(json.dumps(settings_now.to_environment()))
+shelf_now = owner.items(settings_now)
 state.take_wanted()
 st.space("xxsmall")  # a control without a label would begin below the navigation
 asked.check(state.PART, PARTS, "part")

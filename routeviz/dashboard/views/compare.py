@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from functools import partial
 
@@ -10,7 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from routeviz.dashboard import asked, caches, components, detail, exports, pictures, sides, state
+from routeviz.dashboard import asked, caches, components, detail, exports, owner, pictures, sides, state
 from routeviz.dashboard.chooser import LISTED, choose_collection
 from routeviz.dashboard.collection import Collection, of_log
 from routeviz.dashboard.components import Figure
@@ -96,7 +95,7 @@ def choose_side(side: str, main: Collection, convention: str) -> tuple[Collectio
 def choose_source(side: str, main: Collection) -> tuple[Collection, str]:
     """Offer the logs and checkpoints, first what the sidebar names; what tells a name of its images from one there."""
     settings = Settings.from_environment()
-    shelf = caches.items(json.dumps(settings.to_environment()))
+    shelf = owner.items(settings)
     offered: dict[str, Item | None] = {SAME: None, **with_routes(shelf)}
     key = state.of_side(side, "from")
     asked.check(key, list(offered))

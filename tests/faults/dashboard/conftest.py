@@ -59,9 +59,9 @@ class Server:
         """The token that it gives a page of its own, and that no page of another origin can read."""
         return re.search(rb"_streamlit_xsrf=([^;\r]+)", self.says("GET", "/_stcore/health"))[1].decode()
 
-    def tab(self) -> Tab:
-        """``with server.tab() as tab``."""
-        return Tab(self)
+    def tab(self, cookie: str = "") -> Tab:
+        """``with server.tab() as tab``; the cookie is the browser's, as in ``"name=value"``."""
+        return Tab(self, cookie)
 
 
 class Tab:
@@ -75,13 +75,14 @@ class Tab:
         All that it was told in its last run.
     """
 
-    def __init__(self, server: Server) -> None:
-        self.server, self.session, self.seen = server, "", []
+    def __init__(self, server: Server, cookie: str = "") -> None:
+        self.server, self.cookie, self.session, self.seen = server, cookie, "", []
         self._kept: dict[str, ForwardMsg] = {}
 
     def __enter__(self) -> Tab:
         address = f"ws://127.0.0.1:{self.server.port}/_stcore/stream"
         how = {"origin": self.server.address, "subprotocols": ["streamlit"], "max_size": None}
+        how["additional_headers"] = {"Cookie": self.cookie} if self.cookie else {}
         # The server asks whether it is still there; a browser does not ask the server.
         self._connection = connect(address, open_timeout=PATIENCE, ping_interval=None, **how)
         self._socket = self._connection.__enter__()

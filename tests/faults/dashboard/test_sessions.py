@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import random
+import shutil
 import threading
 import time
 
@@ -13,7 +14,8 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from routeviz.dashboard import app, links
+from routeviz.dashboard import app, caches, links, uploads
+from routeviz.dashboard.owner import COOKIE
 from routeviz.dashboard.settings import VARIABLE, Settings
 
 MIB = 1 << 20
@@ -49,6 +51,28 @@ def test_what_one_session_uploads_no_other_sees(server):
         assert b"PNG" not in server.says("GET", urls.upload_url)
         assert b" 403 " in server.says("DELETE", urls.delete_url)
         assert "mine alone" in str(mine.open("what-if", [widget]))
+
+
+def test_what_one_browser_uploaded_for_a_job_no_other_sees(served, shelf, tmp_path):
+    word = "a-word-that-nobody-guesses"
+    job = tmp_path / "20260101-000000-trace"
+    shutil.copytree(shelf.folder / "logs" / "scenes", job / "log")
+    uploads.claim(job, word)
+    name = f"{tmp_path.name}/{job.name}/log (log)"
+    with served(tmp_path) as server:
+        for cookie, sees in ((f"{COOKIE}={word}", True), ("", False), (f"{COOKIE}={word[:-1]}x", False)):
+            with server.tab(cookie) as tab:
+                for view in VIEWS:
+                    said = str(tab.open("" if view == VIEWS[0] else view))
+                    assert (f'"{name}"' in said) == (sees and view != "checkpoints"), view
+                assert (f'"{name}"' in str(tab.open("population", source=name))) == sees
+            # Nor by the words of what it is kept as.
+            with server.tab(f"{COOKIE}={uploads.owner_of_word(word)}") as tab:
+                assert name not in str(tab.open())
+        uploads.share(job)
+        time.sleep(caches.FRESH_S)
+        with server.tab() as tab:
+            assert f'"{name}"' in str(tab.open())
 
 
 def test_an_error_in_one_view_leaves_the_others_working(shelf, monkeypatch):
