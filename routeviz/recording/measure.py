@@ -86,7 +86,7 @@ def measure_macs(
     model : nn.Module
     space : RoutingSpace
     inputs : Tensor, or sequence of arguments
-        Of the size that is to be counted.
+        Of the size that is to be counted; of each size where there are several, see `record`.
     operations : mapping of str to modules, optional
         For the name of a cell: what runs where it is open. Modules, or their names; one or several.
     gates : mapping of str to modules, optional
@@ -146,7 +146,7 @@ def measure_macs(
                 raise InputError(f"the space has no {'path' if kind == 'path' else 'cell'} {name!r}; see its names")
             values[names.index(name)] = sum(counted.cost(module, f"{kind} of {name}") for module in found)
         columns[kind] = values
-    return PartCosts(space, fixed // total_rows, **columns)
+    return PartCosts(space, fixed // total_rows, **columns, size=tuple(first.shape[1:]))
 
 
 def _modules(model: nn.Module, wanted: Parts) -> list[nn.Module]:

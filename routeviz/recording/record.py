@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -17,6 +17,7 @@ from routeviz.network.digest import weights_digest
 from routeviz.recording.gates import Activations, Gate, Paths, Resolved, resolve
 from routeviz.recording.modules import is_compiled, unwrapped
 from routeviz.routelog import SCHEMA, PartCosts, RouteLog
+from routeviz.routelog.log import SIZE
 from routeviz.space import STATES, RoutingSpace, cell_states
 
 
@@ -24,10 +25,12 @@ class Recording:
     """What `record` has seen so far; made by it."""
 
     def __init__(
-        self, space: RoutingSpace, gates: list[Resolved], costs: PartCosts | None, source: Mapping[str, Any]
+        self, space: RoutingSpace, gates: list[Resolved], costs: Sequence[PartCosts], source: Mapping[str, Any]
     ) -> None:
         self._space, self._gates, self._costs, self._source = space, gates, costs, dict(source)
         self._rows: list[np.ndarray] = []
+        self._cost: PartCosts | None = None
+        self._costs_of: list[PartCosts | None] = []
         self._facts: list[dict[str, Any]] = []
 
     def __len__(self) -> int:
@@ -77,13 +80,28 @@ class Recording:
             parts.append(pd.DataFrame({"id": numbers[start : start + len(rows)]} | facts))
             start += len(rows)
         images = pd.concat(parts, ignore_index=True).astype({"id": str})
-        if self._costs is not None:
-            images[f"macs_{self._costs.convention}"] = self._costs.macs(gates)
+        passes = list(zip(self._costs_of, self._rows, strict=True))
+        if len(self._costs) > 1:
+            images[SIZE] = [costs.size_text for costs, rows in passes for _ in rows]
+        if self._costs:
+            macs = [costs.macs(rows) for costs, rows in passes]
+            images[f"macs_{self._costs[0].convention}"] = np.concatenate(macs)
         return RouteLog(gates, images, self._space, self._source)
 
-    def _begin(self, *_: object) -> None:
+    def _begin(self, model: nn.Module, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> None:
+        """Forget the pass before, and find what one of this size costs; a hook before the model's forward pass."""
         for gate in self._gates:
             gate.clear()
+        given = next((one for one in (*arguments, *keywords.values()) if isinstance(one, Tensor)), None)
+        size = None if given is None else tuple(given.shape[1:])
+        fitting = [one for one in self._costs if one.size == size or None in (one.size, size)]
+        self._cost = fitting[0] if len(fitting) == 1 else None
+        if self._costs and self._cost is None:
+            known = ", ".join(one.size_text for one in self._costs)
+            raise InputError(
+                f"an input of size {'x'.join(map(str, size or ()))}, and costs of {known}: measure its own with "
+                "measure_macs, and give those of all sizes, costs=[...]"
+            )
 
     def _end(self, *_: object) -> None:
         """Join what the gates gave in a forward pass into rows; a forward hook of the model."""
@@ -104,6 +122,7 @@ class Recording:
         gates[unreached] = np.nan
         self._rows.append(gates)
         self._facts.append({})
+        self._costs_of.append(self._cost)
 
 
 @contextmanager
@@ -113,7 +132,7 @@ def record(
     gates: Mapping[str | nn.Module, Paths | Gate],
     *,
     activations: Activations | None = None,
-    costs: PartCosts | None = None,
+    costs: PartCosts | Sequence[PartCosts] | None = None,
     source: Mapping[str, Any] | None = None,
 ) -> Iterator[Recording]:
     """Record the routes that images, or tokens, take through your own model while it runs as it always does.
@@ -134,8 +153,9 @@ def record(
     activations : function, optional
         From what a gate module returns to activations in [0, 1], one row an image, or a token: of ``(batch, token,
         path)`` every token is a row. By default it returns them itself. A `Gate` may have its own.
-    costs : PartCosts, optional
-        Of `measure_macs`; gives the log its column ``macs_conv``.
+    costs : PartCosts or sequence of PartCosts, optional
+        Of `measure_macs`; gives the log its column ``macs_conv``. For inputs of several sizes, the costs of each size:
+        every row is counted with those of its own, which its column ``input_size`` names.
     source : mapping, optional
         Where the routes come from, fit for JSON, such as ``{"dataset": {"name": "digits"}}``.
 
@@ -147,29 +167,52 @@ def record(
     Raises
     ------
     InputError
-        If a module or path is not there, a path has two gates, or what a gate gives cannot be activations.
+        If a module or path is not there, a path has two gates, what a gate gives cannot be activations, or an input has
+        a size of which no costs are given.
     """
     if not isinstance(space, RoutingSpace):
         raise InputError(f"a space of type {type(space).__name__}; build one, such as routeviz.chain_space(8)")
-    if costs is not None and costs.space != space:
-        raise InputError(f"costs of {costs.space}; this is {space}")
+    every = _every(space, costs)
     inside = unwrapped(model)
     found = resolve(inside, space, gates, activations)
     told = {
         "model": type(inside).__name__,
         "weights": weights_digest(inside),
-        "costs": None if costs is None else costs.to_dict(),
+        "costs": _told(every),
         "routeviz": __version__,
         "schema": SCHEMA,
     }
-    recording = Recording(space, found, costs, told | dict(source or {}))
+    recording = Recording(space, found, every, told | dict(source or {}))
     with ExitStack() as stack:
         if is_compiled(model):
             stack.enter_context(torch.compiler.set_stance("force_eager"))
         # A gate may be the model itself: its own hook comes before the one that collects.
-        handles = [inside.register_forward_pre_hook(recording._begin)]
+        handles = [inside.register_forward_pre_hook(recording._begin, with_kwargs=True)]
         handles += [gate.module.register_forward_hook(gate.hook) for gate in found]
         handles.append(inside.register_forward_hook(recording._end))
         for handle in handles:
             stack.callback(handle.remove)
         yield recording
+
+
+def _every(space: RoutingSpace, costs: PartCosts | Sequence[PartCosts] | None) -> list[PartCosts]:
+    """The costs of every size, each once; raises InputError where they are not of this space, or of one convention."""
+    every = [] if costs is None else [costs] if isinstance(costs, PartCosts) else list(costs)
+    for one in every:
+        if one.space != space:
+            raise InputError(f"costs of {one.space}; this is {space}")
+    sizes = [one.size for one in every]
+    if len(every) > 1 and (None in sizes or len(set(sizes)) < len(sizes)):
+        raise InputError("costs of several sizes must each say another one; give what measure_macs returns for each")
+    if len({one.convention for one in every}) > 1:
+        raise InputError("costs of several conventions; count all sizes in one")
+    return every
+
+
+def _told(costs: Sequence[PartCosts]) -> Any:
+    """Costs as the log keeps them; with one size, the log need not say which."""
+    said = [one.to_dict() for one in costs]
+    if len(said) == 1:
+        said[0].pop("size", None)
+        return said[0]
+    return said or None

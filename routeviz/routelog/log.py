@@ -25,6 +25,9 @@ from routeviz.space import CellStates, Route, RoutingSpace
 from routeviz.space.states import in_blocks
 from routeviz.writing import draft_folder
 
+SIZE = "input_size"
+"""Column of a recorded log whose inputs have several sizes: that of the row's own, as `PartCosts.size_text` says it."""
+
 ROW_UNITS = ("images", "tokens", "architectures")
 """What a row of a log may stand for, as its source says it in ``rows``."""
 
@@ -122,9 +125,41 @@ class RouteLog:
         in_blocks(self.gates, work)
 
     @cached_property
+    def all_costs(self) -> tuple[PartCosts, ...]:
+        """What the parts of a recorded network cost, for each size of input; nothing where the log does not say."""
+        said = self.source.get("costs") or []
+        return tuple(PartCosts.from_dict(self.space, one) for one in (said if isinstance(said, list) else [said]))
+
+    @property
     def costs(self) -> PartCosts | None:
-        """What the parts of a recorded network cost; None where the log does not say, as of one that `trace` wrote."""
-        return PartCosts.from_dict(self.space, self.source["costs"]) if self.source.get("costs") else None
+        """What the parts of a recorded network cost; None where the log does not say, or has several sizes of input."""
+        return self.all_costs[0] if len(self.all_costs) == 1 else None
+
+    def costs_of(self, size: str) -> PartCosts | None:
+        """What the parts cost for an input of a size, as `SIZE` names it in a row; None where the log does not say."""
+        if len(self.all_costs) < 2:
+            return self.costs
+        return next((one for one in self.all_costs if one.size_text == size), None)
+
+    def macs_by_part(self) -> pd.DataFrame:
+        """MACs of each row by part, as `PartCosts.by_part` gives them for the input of the row.
+
+        Raises
+        ------
+        InputError
+            If the log does not say what the parts cost.
+        """
+        if not self.all_costs:
+            raise InputError(
+                "this log does not say what the parts of its network cost: give record costs=measure_macs(...)"
+            )
+        if len(self.all_costs) == 1:
+            return self.costs.by_part(self.gates)
+        sizes = self.facts(SIZE)[SIZE].to_numpy()
+        parts = [(one, np.flatnonzero(sizes == one.size_text)) for one in self.all_costs]
+        if sum(len(rows) for _, rows in parts) < len(self):
+            raise InputError(f"rows of this log have an {SIZE} of which it does not say the costs; record them again")
+        return pd.concat([one.by_part(self.gates[rows]).set_index(rows) for one, rows in parts]).sort_index()
 
     @cached_property
     def digest(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,8 @@ class PartCosts:
         Of what decides in a cell, wherever it is reached.
     path : ndarray, (path,) int64
         Of what a path computes where it is open.
+    size : tuple of int, optional
+        Shape of the input that was measured, without the batch, such as (1, 8, 8); of any input where it is missing.
 
     Raises
     ------
@@ -44,6 +47,7 @@ class PartCosts:
     gate: np.ndarray
     path: np.ndarray
     convention: str = "conv"
+    size: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         n_cells, n_paths = self.space.n_cells, self.space.n_paths
@@ -92,12 +96,18 @@ class PartCosts:
         in_blocks(gates, count)
         return pd.DataFrame(counts)
 
+    @property
+    def size_text(self) -> str:
+        """The size in words, as a log of several sizes names it in each row: ``1x8x8``."""
+        return "x".join(map(str, self.size or ()))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, fit for JSON, without the space."""
         return {
             "convention": self.convention,
             "fixed": int(self.fixed),
             **{name: getattr(self, name).tolist() for name in ("operation", "gate", "path")},
+            **({} if self.size is None else {"size": list(self.size)}),
         }
 
     @classmethod
@@ -105,11 +115,12 @@ class PartCosts:
         """Inverse of `to_dict`; raises InputError where a part is missing or does not fit the space."""
         try:
             lists = {name: list(data[name]) for name in ("operation", "gate", "path")}
-            fixed, convention = data["fixed"], str(data["convention"])
-        except (KeyError, TypeError) as error:
+            fixed, convention, size = data["fixed"], str(data["convention"]), data.get("size")
+            size = None if size is None else tuple(map(operator.index, size))
+        except (KeyError, TypeError, AttributeError) as error:
             raise InputError(f"not the costs of a network's parts: {error}") from None
         for number in (fixed, *lists["operation"], *lists["gate"], *lists["path"]):
             if type(number) is not int or not 0 <= number <= np.iinfo(np.int64).max:
                 raise InputError(f"not the costs of a network's parts: {number!a:.40} is no number of multiply-adds")
         parts = {name: np.array(numbers, dtype=np.int64) for name, numbers in lists.items()}
-        return cls(space, fixed, **parts, convention=convention)
+        return cls(space, fixed, **parts, convention=convention, size=size)

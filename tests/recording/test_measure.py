@@ -109,3 +109,34 @@ def test_what_cannot_be_counted_is_said():
         rv.measure_macs(model, SPACE, images[:0])
     with pytest.raises(InputError, match="give 2 whole numbers"):
         rv.PartCosts(SPACE, 0, np.zeros(3, int), np.zeros(2, int), np.zeros(2, int))
+
+
+def test_rows_of_several_sizes_are_counted_each_with_the_macs_of_its_own(tmp_path):
+    model = Chain()
+    gates = {f"blocks.{at}.gate": f"block {at}" for at in range(2)}
+
+    def record(costs, *sides):
+        with rv.record(model, SPACE, gates, activations=lambda out: (out > 0).float(), costs=costs) as recording:
+            for side in sides:
+                model(torch.randn(2, 1, side, side, generator=torch.Generator().manual_seed(side)))
+        return recording.log
+
+    costs = [rv.measure_macs(model, SPACE, torch.zeros(1, 1, side, side), **PARTS) for side in (6, 12)]
+    record(costs, 6, 12).save(tmp_path / "log")
+    log = rv.load_log(tmp_path / "log")
+    blocks = log.gates.sum(axis=1).astype(int)
+    assert log.images.input_size.tolist() == ["1x6x6", "1x6x6", "1x12x12", "1x12x12"]
+    # By hand: stem and block grow with the pixels, head and gates do not.
+    pixels = np.array([36, 36, 144, 144])
+    assert log.images.macs_conv.tolist() == (pixels * 18 + 10 + pixels * 36 * blocks).tolist()
+    assert log.macs_by_part().sum(axis=1).tolist() == log.images.macs_conv.tolist()
+    assert log.costs is None
+    assert log.costs_of("1x12x12").total == costs[1].total
+    assert log.costs_of("1x7x7") is None
+    one = record(costs[:1], 6)
+    assert "input_size" not in one.columns
+    assert one.costs_of("").total == costs[0].total
+    with pytest.raises(InputError, match=r"an input of size 1x12x12, and costs of 1x6x6: measure its own"):
+        record(costs[0], 6, 12)
+    with pytest.raises(InputError, match="must each say another one"):
+        record([costs[0], costs[0]], 6)
