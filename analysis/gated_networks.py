@@ -13,11 +13,19 @@ from textwrap import fill
 
 import click
 import numpy as np
-from safetensors.torch import save_file
+from safetensors.torch import load_file
 from scipy.stats import spearmanr
 
 import routeviz as rv
-from routeviz.gated import NETWORKS, SUPERNETS, record_digits, search_digits, train_on_digits, train_supernet
+from routeviz.gated import (
+    NETWORKS,
+    SUPERNETS,
+    record_digits,
+    save_weights,
+    search_digits,
+    train_on_digits,
+    train_supernet,
+)
 from routeviz.plots import render_figure
 from routeviz.space.svg import lattice_svg
 from routeviz.stats import path_usage, route_counts
@@ -190,7 +198,7 @@ def train(name: str) -> None:
         search(name)
         return
     net = train_on_digits(NETWORKS[name])
-    save_file(net.state_dict(), DATA / name / "weights.safetensors")
+    save_weights(net, DATA / name / "weights.safetensors")
     log = record_digits(net)
     log.save(DATA / name / "log", overwrite=True)
     click.echo(f"{name}: {log.images.correct.mean():.1%} correct, {len(route_counts(log))} routes")
@@ -199,9 +207,9 @@ def train(name: str) -> None:
 def search(name: str) -> None:
     """Train a supernet, and keep its weights, in half precision, and the log of the architectures tried with them."""
     net = train_supernet(SUPERNETS[name])
-    weights = {key: value.half() if value.is_floating_point() else value for key, value in net.state_dict().items()}
-    save_file(weights, DATA / name / "weights.safetensors")
-    net.load_state_dict(weights)
+    path = DATA / name / "weights.safetensors"
+    save_weights(net, path, half=True)
+    net.load_state_dict(load_file(path))  # as rounded
     log = search_digits(net)
     log.save(DATA / name / "log", overwrite=True)
     click.echo(f"{name}: {log.images.accuracy[0]:.1%} derived, {log.images.accuracy_alone[0]:.1%} alone")

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from routeviz.quantities import quantity, unit_of
+from routeviz.quantities import of_rows, quantity, unit_of
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,12 @@ def test_quantities(value, text):
 def test_a_unit_of_nothing_known_is_none():
     assert unit_of(math.nan) == (1.0, "")
     assert unit_of(-2e6) == (1e6, "M")
+
+
+def test_what_is_said_of_images_is_said_of_whatever_the_rows_are():
+    text = "An image opens it; of 3 images each image is image-blind, and the Image of an image-blind cell"
+    assert of_rows(text, "images") == text
+    assert of_rows(text, "tokens") == (
+        "A token opens it; of 3 tokens each token is image-blind, and the Token of an image-blind cell"
+    )
+    assert of_rows("An image, an image", "architectures") == "An architecture, an architecture"

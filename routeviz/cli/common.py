@@ -15,7 +15,7 @@ from routeviz.quantities import quantity
 if TYPE_CHECKING:
     import pandas as pd
 
-    from routeviz.network import RoutingNetwork
+    from routeviz.cli.logcosts import LogCosts
     from routeviz.routelog import RouteLog
     from routeviz.stats import CommonNetwork
 
@@ -63,9 +63,9 @@ def command(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    """Keep the paths that are open in at least a share of LOG's images: the common network.
+    """Keep the paths that are open in at least a share of LOG's images (tokens, architectures): the common network.
 
-    It is static: no gates, the same paths for every image. With --checkpoint and --out it is written with the weights
+    It is static: no gates, the same paths for every one. With --checkpoint and --out it is written with the weights
     of the network that was traced. They were trained behind gates, whose mean activations they need as factors;
     --factors ones leaves the factors out, and such a network has to be trained before it segments anything.
     """
@@ -75,75 +75,75 @@ def command(
         raise click.UsageError(f"--out {out}: name it *.safetensors")
     if sweep and out is not None:
         raise click.UsageError("--sweep is a table of several networks; write one of them, with --keep")
-    from routeviz.cli.networks import log_gates, log_network, log_size
-    from routeviz.costs import macs
+    from routeviz.cli.logcosts import log_costs
+    from routeviz.errors import InputError
     from routeviz.routelog import load_log
     from routeviz.stats import common_network, common_sweep
 
     routes = load_log(log)
+    if checkpoint and (model := routes.source.get("model")):
+        raise InputError(
+            f"a {model} is no routing network, whose weights could be cut: leave out --checkpoint and --out"
+        )
     common = common_network(routes, keep=keep, factors=factors)
-    net, size = log_network(routes), image_size or log_size(routes)
-    own = macs(net, routes.gates, size, convention=convention, with_gates=log_gates(routes))
+    costs = log_costs(routes, image_size, convention)
     table = None
     if sweep or plot:
         table = common_sweep(routes)
-        count: dict[str, Any] = {"convention": convention, "with_gates": False}
-        table["macs"] = [int(macs(net, route.activations[None], size, **count)[0]) for route in table.route]
-    described = {"log": str(log), "images": len(routes), "image_size": size, "convention": convention}
+        table["macs"] = [int(costs.fixed(route.activations[None])[0]) for route in table.route]
+    described = {
+        "log": str(log),
+        "images": len(routes),
+        "rows": routes.rows_are,
+        "image_size": costs.size,
+        "convention": convention,
+    }
     if sweep:
-        figures = described | {"macs_average": float(own.mean()), "networks": _records(table.drop(columns="route"))}
-        text = _swept(table, described, float(own.mean()))
+        figures = described | {
+            "macs_average": float(costs.own.mean()),
+            "networks": _records(table.drop(columns="route")),
+        }
+        text = _swept(table, described, float(costs.own.mean()), routes.rows_are)
     else:
-        figures = described | _figures(common, net, size, convention, own)
-        text = _one(common, figures)
+        figures = described | _figures(common, costs)
+        text = _one(common, figures, routes.rows_are)
     click.echo(json.dumps(figures, indent=2) if as_json else text)
     if plot:
-        _draw(table, plot, float(own.mean()), convention)
+        _draw(table, plot, float(costs.own.mean()), convention, routes.rows_are)
         click.echo(f"\nwrote {plot}", err=as_json)
     if checkpoint:
         click.echo(f"\n{_write(common, routes, checkpoint, small_gate, out, factors)}", err=as_json)
 
 
-def _figures(
-    common: CommonNetwork, net: RoutingNetwork, size: tuple[int, int], convention: str, own: Any
-) -> dict[str, Any]:
-    from routeviz.costs import cost_table, image_blind_macs, macs, parameters
-
-    how: dict[str, Any] = {"convention": convention, "with_gates": False}
-    gates = common.route.activations[None]
-    cut = common.cut
-    cut = cut.assign(macs=cost_table(net, size, convention).path[cut.index])
+def _figures(common: CommonNetwork, costs: LogCosts) -> dict[str, Any]:
+    gates, cut = common.route.activations[None], common.cut
+    cut = cut.assign(macs=costs.path[cut.index], path=[common.route.space.path_names[at] for at in cut.index])
     return {
         "keep": common.keep,
         "paths": int(common.route.open.sum()),
         "cells": int((common.route.cell_states.state == "open").sum()),
-        "macs": int(macs(net, gates, size, **how)[0]),
-        "macs_image_blind": int(image_blind_macs(net, gates, size, **how)[0]),
-        "macs_average_of_images": float(own.mean()),
-        "parameters": parameters(net, common.route),
-        "parameters_of_the_network": parameters(net),
+        "macs": int(costs.fixed(gates)[0]),
+        "macs_image_blind": int(costs.blind(gates)[0]),
+        "macs_average_of_images": float(costs.own.mean()),
+        "parameters": costs.parameters(common.route),
+        "parameters_of_the_network": costs.parameters(None),
         "images_within": int(common.covered.sum()),
         "images_that_open_all": int(common.complete.sum()),
         "blind_paths": int(common.blind.sum()),
-        "cut": _records(cut[["layer", "scale", "move", "open", "activation_open", "macs"]]),
+        "cut": _records(cut[["path", "layer", "scale", "move", "open", "activation_open", "macs"]]),
     }
 
 
-def _one(common: CommonNetwork, found: dict[str, Any]) -> str:
-    n, (height, width) = found["images"], found["image_size"]
-    convention = f"({found['convention']}, {height}x{width})"
+def _one(common: CommonNetwork, found: dict[str, Any], rows_are: str) -> str:
+    n, convention = found["images"], f"({_counted(found)})"
     rows = [
         ("paths kept", f"{found['paths']}", f"of {len(common.paths)} in the space"),
         ("cells open", f"{found['cells']}", f"of {common.route.space.n_cells}"),
-        (f"MACs {convention}", quantity(found["macs"]), "the same for every image, no gates"),
-        ("MACs of the images' own routes", quantity(found["macs_average_of_images"]), "average, with their gates"),
-        (
-            "parameters",
-            quantity(found["parameters"]),
-            f"of {quantity(found['parameters_of_the_network'])} in the network",
-        ),
-        ("images within it", f"{found['images_within']}", f"of {n}: all paths they open are kept"),
-        ("images that open all of it", f"{found['images_that_open_all']}", f"of {n}"),
+        (f"MACs {convention}", quantity(found["macs"]), f"the same for every {rows_are.removesuffix('s')}, no gates"),
+        (f"MACs of the {rows_are}' own routes", quantity(found["macs_average_of_images"]), "average, with their gates"),
+        *_parameters(found),
+        (f"{rows_are} within it", f"{found['images_within']}", f"of {n}: all paths they open are kept"),
+        (f"{rows_are} that open all of it", f"{found['images_that_open_all']}", f"of {n}"),
     ]
     if found["macs_image_blind"]:
         blind = "of the MACs, in cells that the image does not come to any more"
@@ -151,12 +151,12 @@ def _one(common: CommonNetwork, found: dict[str, Any]) -> str:
     lines = [f"{common.route.name}: paths open in at least {100 * common.keep:g} %\n", columns(rows, "<><")]
     cut = found["cut"]
     if not cut:
-        return "\n".join([*lines, "\nNothing is cut that any image opens."])
-    lines.append(f"\nCut: {len(cut)} paths that some images open, most used first")
-    header = ("path", "% of images", "activation where open", "MACs")
+        return "\n".join([*lines, f"\nNothing is cut that any {rows_are.removesuffix('s')} opens."])
+    lines.append(f"\nCut: {len(cut)} paths that some {rows_are} open, most used first")
+    header = ("path", f"% of {rows_are}", "activation where open", "MACs")
     listed = [
         (
-            f"L{row['layer']} s{row['scale']} {row['move']}",
+            row["path"],
             f"{100 * row['open']:.1f}",
             f"{row['activation_open']:.3f}",
             quantity(row["macs"]),
@@ -167,9 +167,8 @@ def _one(common: CommonNetwork, found: dict[str, Any]) -> str:
     return "\n".join(lines + ([f"and {len(cut) - MOST_CUT} more (--json lists all)"] if len(cut) > MOST_CUT else []))
 
 
-def _swept(table: pd.DataFrame, described: dict[str, Any], average: float) -> str:
-    height, width = described["image_size"]
-    rows = [("keep, %", "paths", "cells", "MACs", "images within, %", "images that open all, %")]
+def _swept(table: pd.DataFrame, described: dict[str, Any], average: float, rows_are: str) -> str:
+    rows = [("keep, %", "paths", "cells", "MACs", f"{rows_are} within, %", f"{rows_are} that open all, %")]
     rows += [
         (
             f"{100 * row.keep:g}",
@@ -181,22 +180,36 @@ def _swept(table: pd.DataFrame, described: dict[str, Any], average: float) -> st
         )
         for row in table.itertuples()
     ]
-    what = f"MACs {described['convention']}, images of {height}x{width}"
-    head = f"{described['log']}: {described['images']} images, {quantity(average)} on average; {what}"
+    what = f"{described['images']} {rows_are}, {quantity(average)} on average"
+    head = f"{described['log']}: {what}; MACs {_counted(described)}"
     return f"{head}\n\n{columns(rows, '>>>>>>')}"
+
+
+def _counted(described: dict[str, Any]) -> str:
+    """Convention and size of image of the MACs."""
+    size = described["image_size"]
+    return described["convention"] + (f", {size[0]}x{size[1]}" if size else ", as recorded")
+
+
+def _parameters(found: dict[str, Any]) -> list[tuple[str, str, str]]:
+    if found["parameters"] is None:
+        return []
+    every = quantity(found["parameters_of_the_network"])
+    return [("parameters", quantity(found["parameters"]), f"of {every} in the network")]
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return json.loads(table.to_json(orient="records"))
 
 
-def _draw(table: pd.DataFrame, path: Path, average: float, convention: str) -> None:
+def _draw(table: pd.DataFrame, path: Path, average: float, convention: str, rows_are: str) -> None:
     from routeviz.plots import plot_common, save_figure
 
     kind = path.suffix.removeprefix(".")
     if kind not in ("pdf", "svg", "png"):
         raise click.UsageError(f"--plot {path}: name it *.pdf, *.svg or *.png")
-    save_figure(plot_common(table, average=average, convention=convention), path.with_suffix(""), formats=[kind])
+    drawn = plot_common(table, average=average, convention=convention, rows=rows_are)
+    save_figure(drawn, path.with_suffix(""), formats=[kind])
 
 
 def _write(

@@ -9,12 +9,13 @@ import click
 
 from routeviz.cli.formats import FORMATS, UNKNOWN, table_text
 from routeviz.cli.options import ImageSize, convention_option, example, json_option
+from routeviz.quantities import unit_of
 from routeviz.writing import whole_file
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from routeviz.cli.networks import Named
+    from routeviz.cli.networks import Named, Recorded
     from routeviz.network import RoutingNetwork
 
 PAPER_SIZE = (1024, 2048)
@@ -67,16 +68,19 @@ def command(
         raise click.UsageError(f"--{option} cannot be given with networks, which say it themselves")
     chosen = _chosen(networks, keys, small_gate, {**SETTINGS, **given})
     size = image_size or _common_size(chosen)
+    if image_size and _recorded(chosen):
+        raise click.UsageError("MACs of a recorded log are of its own inputs; leave out --image-size")
     counted = [
         one.count(size, convention) for one in tqdm(chosen, desc="counting", unit="network", delay=2, leave=False)
     ]
-    table = compare_networks(counted, image_size=size, convention=convention)
+    table = compare_networks(counted, image_size=size or PAPER_SIZE, convention=convention)
     if as_json:
         described = {"image_size": size, "convention": convention}
         text = _json(table, described)
     elif style == "csv":
         notes = table.notes.map("; ".join)
-        text = table.assign(notes=notes, convention=convention, image_size=f"{size[0]}x{size[1]}").to_csv(index=False)
+        of = f"{size[0]}x{size[1]}" if size else ""
+        text = table.assign(notes=notes, convention=convention, image_size=of).to_csv(index=False)
     else:
         text = table_in(style, table, size, convention)
     if out:
@@ -89,7 +93,7 @@ def command(
 
 def _chosen(
     networks: tuple[str, ...], keys: tuple[str, ...], small_gate: bool | None, settings: dict[str, int]
-) -> list[Named]:
+) -> list[Named | Recorded]:
     """The networks in the order of the command line, then the static architectures."""
     from routeviz.cli.networks import open_network, static_network, whole_network
     from routeviz.space import architectures
@@ -100,7 +104,12 @@ def _chosen(
         raise click.UsageError(f"two networks are called {twice[0]}: name them, as in first={networks[0]}")
     whole = [] if opened else [whole_network(_supernet(settings | {"small_gate": kind})) for kind in (False, True)]
     if keys or not opened:
-        config = (opened or whole)[0].net.config.to_dict()
+        built = [one for one in opened + whole if one not in _recorded(opened)]
+        if not built:
+            raise click.UsageError(
+                "--architecture: static architectures are of routing networks; give one of these too"
+            )
+        config = built[0].net.config.to_dict()
         net = _supernet({name: config[name] for name in SETTINGS})
         # Asking for an unknown one, or for one that needs more layers, says so.
         known = architectures(net.space)
@@ -115,14 +124,21 @@ def _supernet(settings: dict[str, int]) -> RoutingNetwork:
     return RoutingNetwork(NetworkConfig(**settings)).eval()
 
 
-def _common_size(chosen: list[Named]) -> tuple[int, int]:
+def _common_size(chosen: list[Named | Recorded]) -> tuple[int, int] | None:
+    """The one size of their images, or that of the paper; None where all are recorded logs, which say no size."""
     sizes = sorted({one.size for one in chosen if one.size})
     if len(sizes) > 1:
         found = ", ".join(f"{height}x{width}" for height, width in sizes)
         raise click.UsageError(
             f"these networks saw images of {found}: say with --image-size of which the MACs are to be"
         )
+    if len(_recorded(chosen)) == len(chosen):
+        return None
     return sizes[0] if sizes else PAPER_SIZE
+
+
+def _recorded(chosen: list[Named | Recorded]) -> list[Recorded]:
+    return [one for one in chosen if hasattr(one, "log")]
 
 
 def _json(table: pd.DataFrame, described: dict[str, object]) -> str:
@@ -131,14 +147,15 @@ def _json(table: pd.DataFrame, described: dict[str, object]) -> str:
     return json.dumps(described | {"networks": json.loads(table.to_json(orient="records"))}, indent=2)
 
 
-def table_in(style: str, table: pd.DataFrame, size: tuple[int, int], convention: str) -> str:
+def table_in(style: str, table: pd.DataFrame, size: tuple[int, int] | None, convention: str) -> str:
     """The table as a reader wants it; a network's notes are told by their numbers.
 
     A terminal is too narrow for the published figures beside ours: there they follow as a table of their own.
     """
     notes = list(dict.fromkeys(note for own in table.notes for note in own))
-    what = f"MACs for images of {size[0]}x{size[1]}, convention {convention}"
-    unit = (1e9, "G") if table[["macs_max", "macs_avg"]].max().max() >= 1e9 else (1e6, "M")
+    what = f"MACs for images of {size[0]}x{size[1]}" if size else "MACs as recorded"
+    what = f"{what}, convention {convention}"
+    unit = unit_of(table[["macs_max", "macs_avg"]].max().max())
     header, rows = _ours(table, *unit)
     theirs = table[table.published_by.notna()]
     if notes:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
+from routeviz.cli.costs_recorded import recorded_costs
 from routeviz.cli.measured import measured_figures, measured_text, part_rows, parts_text
 from routeviz.cli.networks import described, log_gates, log_network, log_size
 from routeviz.cli.tables import columns
@@ -50,7 +51,15 @@ def show_log(
     cells too."""
     log = load_log(folder)
     if not len(log):
-        raise InputError(f"the log {folder} has no images; there is nothing to count")
+        raise InputError(f"the log {folder} has no {log.rows_are}; there is nothing to count")
+    if model := log.source.get("model"):
+        if image_size or checkpoint or rounds:
+            raise InputError(
+                f"the log was recorded from a {model}, which only its own program runs: its costs are those it was "
+                "recorded with; leave out --image-size, --measure and --starved"
+            )
+        click.echo(recorded_costs(folder, log, table=table, as_json=as_json))
+        return
     net, asked, size = log_network(log), log_gates(log), image_size or log_size(log)
     parts = {name: _mean(macs_by_part, net, log, asked, size, name) for name in CONVENTIONS}
     blind = {

@@ -8,6 +8,7 @@ import click
 
 from routeviz.cli.options import checkpoint_argument, example
 from routeviz.errors import place_of
+from routeviz.quantities import count
 from routeviz.writing import whole_file
 
 ROWS = 4096
@@ -34,8 +35,8 @@ def command() -> None:
 def log(log: Path, out: Path) -> None:
     """Write LOG, a route log, as CSV.
 
-    One row an image: its facts, then one column a path, such as "L3 s1 up", with the activation; empty where the
-    path's cell was unreached.
+    One row an image (a token, an architecture): its facts, then one column a path, such as "L3 s1 up", with the
+    activation; empty where the path's cell was unreached.
     """
     import numpy as np
     import pandas as pd
@@ -47,14 +48,14 @@ def log(log: Path, out: Path) -> None:
     with (
         whole_file(out) as draft,
         draft.open("w", newline="", encoding="utf-8") as file,
-        tqdm(desc="exporting", total=len(routes), unit="image", delay=2) as bar,
+        tqdm(desc="exporting", total=len(routes), unit=routes.rows_are.removesuffix("s"), delay=2) as bar,
     ):
         for start in range(0, max(1, len(routes)), ROWS):
             block = routes.select(np.arange(start, min(start + ROWS, len(routes))))
             gates = pd.DataFrame(block.gates, columns=list(routes.space.path_names))
             pd.concat([block.images, gates], axis=1).to_csv(file, index=False, header=start == 0)
             bar.update(len(block))
-    click.echo(f"wrote {out}: {len(routes)} images, {routes.space.n_paths} paths")
+    click.echo(f"wrote {out}: {count(len(routes), routes.rows_are)}, {routes.space.n_paths} paths")
 
 
 @command.command(
@@ -64,7 +65,7 @@ def log(log: Path, out: Path) -> None:
     )
 )
 @click.argument("source", metavar="ROUTE|LOG", type=click.Path(exists=True, path_type=Path))
-@click.option("--image", "image_id", metavar="ID", help="Id of the image whose route is taken from a log.")
+@click.option("--image", "image_id", metavar="ID", help="Id of the row whose route is taken from a log.")
 @out_option
 def route(source: Path, image_id: str | None, out: Path) -> None:
     """Write a route as GraphML, for Gephi, yEd, Cytoscape or igraph.
@@ -76,9 +77,10 @@ def route(source: Path, image_id: str | None, out: Path) -> None:
     from routeviz.space import Route
 
     if source.is_dir():
-        if image_id is None:
-            raise click.UsageError(f"{source} is a route log: say which image with --image ID")
         log = load_log(source)
+        if image_id is None:
+            one = log.rows_are.removesuffix("s")
+            raise click.UsageError(f"{source} is a route log: say which {one} with --image ID")
         chosen = log.route(place_of(image_id, log.facts("id")["id"].tolist(), "the log"))
     elif image_id is not None:
         raise click.UsageError(f"--image is for a route log; {source} is a file")

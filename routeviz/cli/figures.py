@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from routeviz.cli.material import HINTS, gather_material
+from routeviz.cli.material import gather_material, hint
 from routeviz.cli.options import convention_option, example, json_option
 from routeviz.errors import DatasetError, InputError
 from routeviz.writing import draft_folder
@@ -43,7 +43,10 @@ folder = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option(
     "--checkpoint", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="What was traced, to segment."
 )
-@click.option("--image", default="", metavar="ID", help="Whose route is drawn; the log's first image by default.")
+@click.option("--image", default="", metavar="ID", help="Whose route is drawn; the log's first row by default.")
+@click.option(
+    "--by", default="", metavar="COLUMN", help="Column that groups the rows; the scale of objects by default."
+)
 @click.option("--only", multiple=True, type=click.Choice(NAMES), help="Draw this figure; several times for several.")
 @click.option(
     "--format",
@@ -65,6 +68,7 @@ def command(
     root: Path | None,
     checkpoint: Path | None,
     image: str,
+    by: str,
     only: tuple[str, ...],
     formats: tuple[str, ...],
     width: str | None,
@@ -83,7 +87,9 @@ def command(
 
     asked = [name for name in NAMES if name in only] or list(NAMES)
     size = None if width is None else inches(_number(width))
-    material, notes = gather_material(log, runs, root, checkpoint, others=others, image=image, convention=convention)
+    material, notes = gather_material(
+        log, runs, root, checkpoint, others=others, image=image, convention=convention, by=by
+    )
     about = _about(log, material.log)
     left_out: dict[str, str] = {}
     with draft_folder(out) as part:
@@ -91,7 +97,7 @@ def command(
             try:
                 sheet = FIGURES[name].describe(material)
             except (InputError, DatasetError) as error:
-                left_out[name] = f"{error}{HINTS.get(name, '') if not runs else ''}"
+                left_out[name] = f"{error}{hint(name, material)}"
                 if only:
                     raise InputError(f"cannot draw {name}: {left_out[name]}") from error
                 continue

@@ -23,6 +23,11 @@ HINTS = {
 """What to give for a figure that lacks its run; follows the reason why it is left out."""
 
 
+def hint(name: str, material: Material) -> str:
+    """What to give for a figure that is left out; nothing where a run is given, or can have made no such log."""
+    return "" if material.runs or material.log.source.get("model") else HINTS.get(name, "")
+
+
 def gather_material(
     path: Path,
     runs: Sequence[Path],
@@ -32,6 +37,7 @@ def gather_material(
     others: Sequence[Path] = (),
     image: str = "",
     convention: str = "conv",
+    by: str = "",
 ) -> tuple[Material, list[str]]:
     """Bring together what figures can be drawn from, and say what some of them will lack.
 
@@ -45,7 +51,7 @@ def gather_material(
         The dataset's folder, where the log's own does not hold.
     checkpoint : Path, optional
         What was traced; by default it is looked for in the first run.
-    image, convention : str
+    image, convention, by : str
         As of `Material`.
 
     Returns
@@ -64,6 +70,8 @@ def gather_material(
     from routeviz.training import checkpoint_paths, read_config, read_metrics
 
     log = load_log(path)
+    if checkpoint and (model := log.source.get("model")):
+        raise InputError(f"this log was recorded from a {model}, which no checkpoint is of; leave out --checkpoint")
     for run in runs:
         read_config(run)
     steps = checkpoint_paths(runs[0]) if runs else {}
@@ -71,7 +79,7 @@ def gather_material(
     pictures, resize = None, (log.source.get("settings") or {}).get("resize")
     if dataset is not None:
         found = _checkpoint(log, checkpoint, list(steps.values()))
-        if found is None:
+        if found is None and not log.source.get("model"):
             notes.append("pictures have no segmentation: give --checkpoint with the file that was traced")
         pictures = _pictures(log, dataset, found)
     return Material(
@@ -83,6 +91,7 @@ def gather_material(
         runs={run.resolve().name: read_metrics(run) for run in runs},
         steps=(lambda: trace_steps(steps, dataset, resize=resize and tuple(resize))) if dataset and steps else None,
         convention=convention,
+        by=by,
     ), notes
 
 
@@ -91,6 +100,8 @@ def log_dataset(log: RouteLog, root: Path | None) -> tuple[Any, list[str]]:
     from routeviz.datasets import open_dataset
 
     made_of = log.source.get("dataset") or {}
+    if log.rows_are == "architectures":
+        return None, []
     if not made_of.get("name"):
         if root is not None:
             raise InputError("this log does not say which dataset its images are from; leave out --root")

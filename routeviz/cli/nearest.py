@@ -9,6 +9,7 @@ import click
 
 from routeviz.cli.options import example, json_option
 from routeviz.cli.tables import columns
+from routeviz.quantities import count
 from routeviz.writing import whole_file
 
 
@@ -50,7 +51,7 @@ def command(log: Path, metric: str, out: Path | None, as_json: bool) -> None:
         data = {"log": str(log), "images": len(routes), "metric": metric, "definition": METRICS[metric]}
         click.echo(json.dumps(data | {"architectures": table}, indent=2))
         return
-    click.echo(f"{log}: {len(routes)} images\n{metric}: {METRICS[metric]}\n")
+    click.echo(f"{log}: {count(len(routes), routes.rows_are)}\n{metric}: {METRICS[metric]}\n")
     rows = [
         (
             known[row["architecture"]].name,
@@ -60,6 +61,6 @@ def command(log: Path, metric: str, out: Path | None, as_json: bool) -> None:
         )
         for row in table
     ]
-    click.echo(columns([("architecture", "nearest for images", "%", "mean distance"), *rows], "<>>>"))
+    click.echo(columns([("architecture", f"nearest for {routes.rows_are}", "%", "mean distance"), *rows], "<>>>"))
     if out:
         click.echo(f"\nwrote {out}")

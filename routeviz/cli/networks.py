@@ -12,6 +12,7 @@ import numpy as np
 from routeviz.costs import asked_cells, cost_table, macs, parameters
 from routeviz.errors import InputError
 from routeviz.network import NetworkConfig, RoutingNetwork, load_checkpoint
+from routeviz.quantities import count
 from routeviz.routelog import load_log
 from routeviz.stats import NetworkFacts
 from routeviz.training import checkpoint_paths, read_config, read_metrics, read_network
@@ -85,7 +86,41 @@ class Named:
         )
 
 
-def open_network(text: str, *, small_gate: bool | None = None) -> Named:
+@dataclass(frozen=True)
+class Recorded:
+    """A recorded log in the table: its MACs are those of its own inputs, and no network of it can be built here."""
+
+    name: str
+    log: RouteLog
+    size: Size | None = None
+
+    def count(self, image_size: Size | None, convention: str) -> NetworkFacts:
+        """Take MACs, and what the log says of its rows, from the log itself."""
+        log, column = self.log, f"macs_{convention}"
+        if column not in log.columns:
+            raise InputError(
+                f"the log {self.name} holds no MACs in the convention {convention}: choose --convention conv"
+            )
+        macs, numbers = log.facts(column)[column], [name for name in log.columns if not name.startswith("macs_")]
+        facts = log.facts(*numbers)
+        means = [f"{name} {facts[name].mean():.4g}" for name in numbers if facts[name].dtype.kind in "fiub"]
+        about = f"{count(len(log), log.rows_are)} of a recorded {log.source['model']}, MACs of its own inputs"
+        return NetworkFacts(
+            name=self.name,
+            # A row that is an architecture decides nothing.
+            dynamic=log.rows_are != "architectures",
+            layers=log.space.layers,
+            width=0,
+            num_classes=0,
+            parameters=None,
+            macs_avg=float(macs.mean()),
+            macs_max=int(macs.max()),
+            macs_min=int(macs.min()),
+            notes=("; ".join([about, *(["means: " + ", ".join(means)] if means else [])]),),
+        )
+
+
+def open_network(text: str, *, small_gate: bool | None = None) -> Named | Recorded:
     """Open what an argument names: ``[NAME=]PATH`` of a route log, a run's folder or a checkpoint.
 
     Raises
@@ -103,7 +138,7 @@ def open_network(text: str, *, small_gate: bool | None = None) -> Named:
     if (path / "config.json").exists():
         return _of_run(path, label or path.name)
     if (path / "log.json").exists():
-        return _of_log(path, label or path.name)
+        return _of_log(path, label)
     raise InputError(f"{path} is neither a route log (log.json) nor the folder of a run (config.json)")
 
 
@@ -159,10 +194,13 @@ def _of_network(
     return Named(name, net, fixed is None, facts or {}, name, gates=gates, **known)
 
 
-def _of_log(folder: Path, name: str) -> Named:
-    log = load_log(folder)
+def _of_log(folder: Path, label: str) -> Named | Recorded:
+    log, name = load_log(folder), label or folder.name
     if not len(log):
-        raise InputError(f"the log {folder} has no images")
+        raise InputError(f"the log {folder} has no {log.rows_are}")
+    if log.source.get("model"):
+        # The folder that holds it says more than log, which is what such folders are called.
+        return Recorded(label or (name if name != "log" else folder.resolve().parent.name), log)
     net, asked = log_network(log), log_gates(log)
     facts: dict[str, Any] = {"dataset": (log.source.get("dataset") or {}).get("name", "")}
     if "miou" in log.columns:
@@ -179,7 +217,7 @@ def log_network(log: RouteLog) -> RoutingNetwork:
     settings = log.source.get("network")
     if model := log.source.get("model"):
         raise InputError(
-            f"the log was recorded from a {model}, which this command cannot build: it takes logs of routing networks"
+            f"the log was recorded from a {model}, which only its own program runs: this takes logs of routing networks"
         )
     if not settings:
         raise InputError("the log does not say which network it is of; trace it again: routeviz trace")

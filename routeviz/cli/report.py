@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 
-from routeviz.cli.material import HINTS, gather_material
+from routeviz.cli.material import gather_material, hint
 from routeviz.cli.options import example, json_option
+from routeviz.quantities import count
 
 folder = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -52,13 +53,14 @@ def command(
     words = ["routeviz", "report", log, "--out", "report.html", *(word for pair in given if pair[1] for word in pair)]
     again = shlex.join(map(str, words))
     report = write_report(material, out, title=title, command=again, progress=not as_json)
-    left_out = {name: reason + ("" if runs else HINTS.get(name, "")) for name, reason in report.left_out.items()}
+    left_out = {name: reason + hint(name, material) for name, reason in report.left_out.items()}
     if as_json:
         facts = {"images": len(report.images), "figures": report.figures, "left_out": left_out, "notes": notes}
         click.echo(json.dumps({"file": str(out), "bytes": len(report.html), **facts}, indent=2))
         return
     n, shown = len(material.log), len(report.images)
-    images = f"a sample of {shown} of {n:,} images" if shown < n else f"{n} images"
+    every = count(n, material.log.rows_are)
+    images = f"a sample of {shown} of {every}" if shown < n else every
     click.echo(f"wrote {out}, {len(report.html) / 1e6:.1f} MB: routes of {images}, {len(report.figures)} figures")
     for name, reason in left_out.items():
         click.echo(f"left out {name}: {reason}")

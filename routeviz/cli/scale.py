@@ -20,8 +20,8 @@ from routeviz.cli.options import (
     json_option,
 )
 from routeviz.cli.tables import columns
-from routeviz.errors import place_of
-from routeviz.quantities import quantity
+from routeviz.errors import InputError, place_of
+from routeviz.quantities import count, of_rows, quantity
 from routeviz.writing import whole_file
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ def log(
     import pandas as pd
 
     from routeviz.routelog import load_log
+    from routeviz.space.kinds import is_lattice
     from routeviz.stats import (
         ALIKE,
         CORRELATION_WORDS,
@@ -95,12 +96,23 @@ def log(
     routes = load_log(log)
     settings = {"permutations": permutations, "resamples": resamples, "sequence": sequence, "seed": seed}
     chosen = facts or None
-    whole, paths = (function(routes, facts=chosen, **settings) for function in (route_correlation, path_correlation))
+    if routes.rows_are == "tokens":
+        raise InputError(
+            "tokens of one image are not independent, as these tests take rows to be: routeviz stats LOG --by COLUMN "
+            "tells what routes say of a class, with whole images shuffled"
+        )
+    # A recorded log knows nothing of scale; a class that is asked for is predicted all the same.
+    whole = paths = None
+    if facts or by is None or not routes.source.get("model"):
+        correlate = (route_correlation, path_correlation)
+        whole, paths = (function(routes, facts=chosen, **settings) for function in correlate)
     by = by or ("scale_class" if "scale_class" in routes.columns else None)
     predictions = [
         predict_groups(routes, routes.facts(by)[by], features=one, permutations=min(permutations, 99), seed=seed)
         for one in (FEATURES if by else ())
     ]
+    if csv and whole is None:
+        raise InputError("--csv is for correlations: name facts of this log with --fact")
     if csv:
         with whole_file(csv) as draft:
             pd.concat([whole.assign(of="route"), paths.assign(of="path")]).to_csv(draft, index=False)
@@ -108,15 +120,18 @@ def log(
         data = {
             "log": str(log),
             "settings": settings,
-            "route": {"verdict": correlation_verdict(whole), "rows": _records(whole)},
-            "paths": {"verdict": correlation_verdict(paths), "rows": _records(paths)},
+            "route": _found(whole),
+            "paths": _found(paths),
             "prediction": {"by": by, "rows": [_prediction(one) for one in predictions]},
         }
         click.echo(json.dumps(data, indent=2))
         return
+    if whole is None:
+        click.echo(f"{log}: {count(len(routes), routes.rows_are)}\n\n{_predicted(by, predictions, routes.rows_are)}")
+        return
     n_paths = routes.space.n_paths
     used = int(whole.images.iloc[0]) if len(whole) else len(routes)
-    taken = "frames of one film" if sequence else "independent images"
+    taken = "frames of one film" if sequence else f"independent {routes.rows_are}"
     shuffled = f"{min(permutations, used - 1)} shifts" if sequence else f"{permutations} shuffles"
     drawn = f"{resamples} resamples{' of runs' if sequence else ''}"
     looked_at = f"; {used} of them looked at" if used < len(routes) else ""
@@ -124,14 +139,16 @@ def log(
     if not sequence and (likeness := neighbour_likeness(routes, facts=chosen)) > ALIKE:
         alike = f"Neighbouring images are alike (rank correlation {likeness:.2f}), as frames of a film are"
         click.echo(f"{_wrapped(f'{alike}: then what follows finds too much. Test with --sequence.')}\n")
-    click.echo(f"{_wrapped(f'The whole route. {correlation_verdict(whole)}')}\n")
+    click.echo(f"{_wrapped(f'The whole route. {of_rows(correlation_verdict(whole), routes.rows_are)}')}\n")
     click.echo(f"{_correlations(whole, 'of the route')}\n")
-    click.echo(f"{_wrapped(f'Each of {n_paths} paths. {correlation_verdict(paths)}')}\n")
+    click.echo(f"{_wrapped(f'Each of {n_paths} paths. {of_rows(correlation_verdict(paths), routes.rows_are)}')}\n")
     strongest = paths.sort_values("r", key=abs, ascending=False, kind="stable").drop_duplicates("value")
     if len(strongest):
         click.echo(f"{_correlations(strongest[:SHOWN_PATHS], 'path, with the fact it goes with most')}\n")
-    click.echo(f"{columns(list(CORRELATION_WORDS.items()), '<<', wrap_last=True)}\n")
-    click.echo(_predicted(by, predictions))
+    meant = [(word, of_rows(text, routes.rows_are)) for word, text in CORRELATION_WORDS.items()]
+    meant = [one for one in meant if one[0] != "mean scale" or is_lattice(routes.space)]
+    click.echo(f"{columns(meant, '<<', wrap_last=True)}\n")
+    click.echo(_predicted(by, predictions, routes.rows_are))
     if csv:
         click.echo(f"\nwrote {csv}: {len(whole) + len(paths)} correlations")
 
@@ -216,6 +233,12 @@ def image(
             click.echo(f"wrote {path}: {what}")
 
 
+def _found(table: pd.DataFrame | None) -> dict[str, Any] | None:
+    from routeviz.stats import correlation_verdict
+
+    return None if table is None else {"verdict": correlation_verdict(table), "rows": _records(table)}
+
+
 def _correlations(table: pd.DataFrame, what: str) -> str:
     rows = [(what, "fact", "r", "95 % interval", "change", "p", "corrected")]
     for row in table.itertuples():
@@ -239,16 +262,18 @@ def _prediction(one: Prediction) -> dict[str, Any]:
     }
 
 
-def _predicted(by: str | None, predictions: list[Prediction]) -> str:
+def _predicted(by: str | None, predictions: list[Prediction], rows_are: str) -> str:
     if by is None:
-        return "Prediction: no scale class is known of these images; name another column with --by."
+        return f"Prediction: no scale class is known of these {rows_are}; name another column with --by."
     rows = [("from", "accuracy", "chance", "shuffled, mean", "shuffled, largest", "p")]
     for one in predictions:
         what = {"activation": "activations of all paths", "open": "which paths are open"}[one.features]
         shares = (one.accuracy, one.chance, one.shuffled.mean(), one.shuffled.max())
         rows.append((what, *(f"{100 * share:.1f} %" for share in shares), f"{one.p:.3f}"))
     first = predictions[0]
-    how = f"{first.images} images, {first.folds} folds, linear discriminant analysis, {len(first.shuffled)} shuffles"
+    how = (
+        f"{first.images} {rows_are}, {first.folds} folds, linear discriminant analysis, {len(first.shuffled)} shuffles"
+    )
     head = f"Predicting {by} from the route alone ({how}). {first.verdict}"
     return f"{_wrapped(head)}\n\n{columns(rows, '<>>>>>')}"
 

@@ -1,7 +1,7 @@
 """MACs of cells, paths and routes for an image size, in three conventions."""
 
 from routeviz.costs.expected import BudgetWeights, budget_weights, expected_macs
-from routeviz.costs.operators import CONVENTION_NOTES, CONVENTIONS
+from routeviz.costs.operators import CONVENTION_NOTES, CONVENTIONS, RECORDED_NOTE
 from routeviz.costs.parameters import parameters
 from routeviz.costs.routes import (
     PARTS,
@@ -19,6 +19,7 @@ __all__ = [
     "CONVENTIONS",
     "CONVENTION_NOTES",
     "PARTS",
+    "RECORDED_NOTE",
     "BudgetWeights",
     "CostTable",
     "TimeTable",

@@ -40,6 +40,12 @@ CONVENTION_NOTES = {
 }
 """For each convention: what it counts, and what it leaves out or gets wrong on purpose."""
 
+RECORDED_NOTE = (
+    "multiply-adds of convolutions, matrix products and attention, as torch counts them on what executes",
+    "norms, activations, pooling and sums",
+)
+"""The same of the costs of a recorded network, which has one convention."""
+
 _PRODUCTS = ("conv", "linear", "addmm", "mm", "matmul", "bmm", "einsum")
 
 

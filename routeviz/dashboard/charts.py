@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,9 +12,10 @@ import streamlit as st
 from routeviz.dashboard.components import hinted, text_of, theme_css
 from routeviz.dashboard.filters import activation_between
 from routeviz.dashboard.words import percent
+from routeviz.quantities import of_rows
 from routeviz.space import OPEN_THRESHOLD, STATES, RoutingSpace, kind_of
 from routeviz.space.drawing import geometry, stroke
-from routeviz.space.layout import row_words
+from routeviz.space.layout import axes_words, row_words
 from routeviz.space.svg import THEMES
 
 SERIES = {
@@ -53,18 +54,13 @@ def _css() -> str:
     return theme_css() + "".join(rules) + text_of("routeviz.dashboard", "charts.css")
 
 
-def _component(name: str) -> Callable[..., Any]:
+def component(name: str) -> Callable[..., Any]:
+    """A component of charts.js and the script of a name."""
     script = text_of("routeviz.dashboard", "charts.js") + text_of("routeviz.dashboard", f"{name}.js")
     return st.components.v2.component(f"routeviz_{name}", js=script, css=_css())
 
 
-_grid, _bars, _places, _counts = (_component(name) for name in ("grid", "bars", "places", "counts"))
-_drawings = st.components.v2.component(
-    "routeviz_drawings",
-    js=text_of("routeviz.dashboard", "gallery.js"),
-    css=text_of("routeviz.dashboard", "panels.css")
-    + ".gallery { grid-template-columns: repeat(auto-fill, minmax(216px, 1fr)); } .gallery img { aspect-ratio: 3.7; }",
-)
+_grid, _bars, _places = (component(name) for name in ("grid", "bars", "places"))
 _lattice = st.components.v2.component(
     "routeviz_usage",
     js=text_of("routeviz.space", "lattice.js"),
@@ -84,6 +80,7 @@ def usage_lattice(
     states: np.ndarray,
     *,
     by_share: bool,
+    rows: str,
     title: str,
     chosen: str,
     key: str,
@@ -100,26 +97,35 @@ def usage_lattice(
         Share of images in which a cell is unreached, closed, open: it is drawn as most images have it.
     by_share : bool
         Whether width and colour are of the share, not the mean.
+    rows : str
+        What the log's rows are, as `RouteLog.rows_are` says it.
     title : str
         What is drawn, in words.
     chosen : str
         The cell or path that the filter asks for.
     """
-    ramp = "share of images 0 to 1" if by_share else "mean activation 0 to 1"
-    data = geometry(space, (*_LEGEND, ("ramp", "", ramp), _CANDIDATE), mode=f" {ramp}")
+    ramp = f"share of {rows} 0 to 1" if by_share else "mean activation 0 to 1"
+    legend = [(sort, kind, of_rows(text, rows)) for sort, kind, text in _LEGEND]
+    data = geometry(space, (*legend, ("ramp", "", ramp), _CANDIDATE), mode=f" {rows} {ramp}")
     values, most = share if by_share else mean, states.argmax(axis=1)
     data["path_width"], data["path_level"] = (drawn.tolist() for drawn in stroke(values))
     data |= {
         "activation": np.round(values, 4).tolist(),
         "path_kind": np.where(share > 0, "open", "").tolist(),
         "cell_kind": [f"{STATES[state]} {'none' if STATES[state] == 'unreached' else 'image'}" for state in most],
-        "path_text": _path_texts([path["name"] for path in data["paths"]], mean, share),
+        "path_text": _path_texts([path["name"] for path in data["paths"]], mean, share, rows),
         "cell_text": [
-            f"{name}\n" + ", ".join(f"{STATES[code]} {percent(part[code])}" for code in (2, 1, 0)) + " of these images"
+            f"{name}\n" + ", ".join(f"{STATES[code]} {percent(part[code])}" for code in (2, 1, 0)) + f" of these {rows}"
             for name, part in zip(space.cell_names, states, strict=True)
         ],
     }
-    told = {"title": title, "selected": chosen, "clicks": True, "remembered": "", "legend": hinted(data["legend"])}
+    told = {
+        "title": title,
+        "selected": chosen,
+        "clicks": True,
+        "remembered": "",
+        "legend": hinted(data["legend"], space),
+    }
     _lattice(key=key, data=data | told, on_clicked_change=on_click, on_selected_change=_nothing)
 
 
@@ -129,32 +135,33 @@ def usage_grid(
     share: np.ndarray,
     *,
     by_share: bool,
+    rows: str,
     label: str,
     chosen: Sequence[str],
     key: str,
     on_choose: Callable[[], None],
 ) -> None:
-    """Draw the use of paths as a heat map: layers across, scale and move down; a cell's name is its path's."""
+    """Draw the use of paths as a heat map: layers across, what they choose from down; a cell's name is its path's."""
     scale, move, layer = (space.paths[column].to_numpy() for column in ("scale", "move", "layer"))
     moves = {name: at for at, name in enumerate(geometry(space)["moves"])}
     order = {way: moves[name] for way, name in zip(space.ways, move, strict=True)}
     places = list(zip(scale.tolist(), space.ways, strict=True))
-    rows = sorted(dict.fromkeys(places), key=lambda row: (row[0], order[row[1]]))
-    at = [rows.index(place) for place in places], layer
-    values, texts, names = (np.full((len(rows), space.layers + 1), fill, object) for fill in (np.nan, "", ""))
+    lines = sorted(dict.fromkeys(places), key=lambda row: (row[0], order[row[1]]))
+    at = [lines.index(place) for place in places], layer
+    values, texts, names = (np.full((len(lines), space.layers + 1), fill, object) for fill in (np.nan, "", ""))
     values[at], names[at] = share if by_share else mean, space.path_names
-    texts[at] = _path_texts(space.path_names, mean, share)
+    texts[at] = _path_texts(space.path_names, mean, share, rows)
     words, kind = row_words(space), kind_of(space)
     grid(
         values.astype(float),
-        rows=[(words[scale] or kind.row, way.removeprefix(f"{kind.row} ")) for scale, way in rows],
+        rows=[(words[scale] or kind.row, way.removeprefix(f"{kind.row} ")) for scale, way in lines],
         columns=[str(layer) for layer in range(space.layers + 1)],
         across=kind.column,
         texts=texts,
         names=names,
         label=label,
         chosen=chosen,
-        title=f"{label} by {kind.column}, scale and move",
+        title=f"{label} by {axes_words(space)}",
         key=key,
         on_choose=on_choose,
     )
@@ -251,6 +258,7 @@ def bars(
     values: np.ndarray,
     mask: np.ndarray,
     *,
+    rows: str,
     ends: tuple[float, float] | None = None,
     ticks: Callable[[float], str],
     label: str,
@@ -267,6 +275,8 @@ def bars(
     values : ndarray, (image,)
         NaN is left out.
     mask : ndarray, (image,) bool
+    rows : str
+        As for `usage_lattice`.
     ends : (float, float), optional
         Of the axis; as the values ask by default.
     ticks : function of float to str
@@ -289,7 +299,7 @@ def bars(
         "all": everyone.tolist(),
         "some": some.tolist(),
         "texts": [
-            f"{ticks(edges[i])} to {ticks(edges[i + 1])}\n{some[i]:,} of {everyone[i]:,} images" for i in range(BARS)
+            f"{ticks(edges[i])} to {ticks(edges[i + 1])}\n{some[i]:,} of {everyone[i]:,} {rows}" for i in range(BARS)
         ],
         "ticks": [{"at": float(value), "text": ticks(value)} for value in at],
         "label": label,
@@ -307,6 +317,7 @@ def places(
     group: np.ndarray,
     ids: np.ndarray,
     *,
+    rows: str,
     labels: tuple[str, str],
     outline: np.ndarray | None = None,
     marks: Sequence[tuple[int, str]] = (),
@@ -329,6 +340,8 @@ def places(
     group : ndarray, (image,) int
         Position in `groups`.
     ids : ndarray, (image,) str
+    rows : str
+        As for `usage_lattice`.
     labels : (str, str)
         Of the axes.
     outline : ndarray, (corner, 2), optional
@@ -355,6 +368,7 @@ def places(
         "ends": ends,
         "density": density,
         "labels": list(labels),
+        "tools": of_rows("Drag to filter, click a point to open its image.", rows),
         "outline": None if outline is None else outline.tolist(),
         "marks": [{"x": float(xy[row, 0]), "y": float(xy[row, 1]), "text": text} for row, text in marks],
         "title": title,
@@ -362,27 +376,9 @@ def places(
     _places(key=key, data=data, on_region_change=on_region, on_opened_change=on_open, on_group_change=on_group)
 
 
-def counts(rows: Sequence[Mapping[str, Any]], *, chosen: str, key: str, on_choose: Callable[[], None]) -> None:
-    """Draw a bar for each kind; a click on one sets ``chosen``, its name, while `on_choose` is called.
-
-    Parameters
-    ----------
-    rows : sequence of dict
-        ``name``, ``text``, ``count``, ``value`` (the count in words) and ``hint``.
-    chosen : str
-        Name of the one that is marked.
-    """
-    _counts(key=key, data={"rows": list(rows), "chosen": chosen}, on_chosen_change=on_choose)
-
-
-def drawings(pictures: Sequence[Mapping[str, str]], *, key: str, chosen: str, on_choose: Callable[[], None]) -> None:
-    """Show wide pictures as `components.gallery` shows photos; a click sets ``chosen`` in the state of `key`."""
-    _drawings(key=key, data={"pictures": list(pictures), "chosen": chosen}, on_chosen_change=on_choose)
-
-
-def _path_texts(names: Sequence[str], mean: np.ndarray, share: np.ndarray) -> list[str]:
+def _path_texts(names: Sequence[str], mean: np.ndarray, share: np.ndarray, rows: str) -> list[str]:
     return [
-        f"{name}\nmean activation {value:.3f}\nopen in {percent(part)} of these images"
+        f"{name}\nmean activation {value:.3f}\nopen in {percent(part)} of these {rows}"
         for name, value, part in zip(names, mean, share, strict=True)
     ]
 

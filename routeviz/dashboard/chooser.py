@@ -162,6 +162,8 @@ def about(collection: Collection) -> None:
         lines.append(f"checkpoint {plain(collection.checkpoint.path.name)}")
     else:
         made_by, data = log.source.get("checkpoint") or {}, log.source.get("dataset") or {}
+        if collection.recorded:
+            lines.append(f"recorded from a {plain(collection.recorded)}")
         if made_by.get("file"):
             step_of = f", step {made_by['step']:,}" if made_by.get("step") is not None else ""
             lines.append(f"checkpoint {plain(made_by['file'])}{step_of}")
@@ -190,20 +192,23 @@ def choose_image(collection: Collection, convention: str) -> int | None:
         filter_line(collection, mask)
     rows = listed(facts, mask, sort=choices[sort][0], descending=choices[sort][1])
     if not len(rows):
-        st.info("No image passes the filter: widen it, or search for another id.", icon=":material/filter_list_off:")
+        words = collection.say("No image passes the filter: widen it, or search for another id.")
+        st.info(words, icon=":material/filter_list_off:")
         return None
     ids = facts["id"]
     current = _row_of(ids, state.value(state.IMAGE))
     options = [ids.iat[row] for row in window(rows, current, LISTED)]
     with bar[1]:
         id_ = asked.choose(
-            f"Image ({len(rows):,} of {len(facts):,} listed)",
+            collection.say(f"Image ({len(rows):,} of {len(facts):,} listed)"),
             options,
             lambda: options[0],
             key=state.IMAGE,
-            help="Type to search. The arrow keys of the keyboard lead to the previous and the next image.",
+            help=collection.say(
+                "Type to search. The arrow keys of the keyboard lead to the previous and the next image."
+            ),
         )
-    asked.say(state.IMAGE, "image")
+    asked.say(state.IMAGE, collection.say("image"))
     asked.say(state.SORT, "order")
     row = _row_of(ids, id_)
     for place, icon, by, key, word in (
@@ -213,7 +218,7 @@ def choose_image(collection: Collection, convention: str) -> int | None:
         place.button(
             "",
             icon=f":material/{icon}:",
-            help=f"{word} image",
+            help=collection.say(f"{word} image"),
             shortcut=key,
             on_click=_go,
             args=(ids.iat[step(rows, row, by)],),

@@ -15,8 +15,10 @@ from routeviz.dashboard import caches, running
 from routeviz.dashboard.settings import Settings
 from routeviz.dashboard.shelf import OWN_SUFFIX, Item
 from routeviz.dashboard.uploads import checkpoints_of
+from routeviz.dashboard.words import explain
 from routeviz.datasets import Sample
 from routeviz.errors import DatasetError
+from routeviz.quantities import of_rows
 from routeviz.routelog import RouteLog
 from routeviz.space import RoutingSpace
 
@@ -98,6 +100,14 @@ class Collection:
     def rows_are(self) -> str:
         """What is looked at, in the plural: images, or what the log's rows are."""
         return "images" if self.log is None else self.log.rows_are
+
+    def say(self, text: str) -> str:
+        """Say of the rows of this log what a text says of images."""
+        return of_rows(text, self.rows_are)
+
+    def explain(self, term: str) -> str:
+        """The explanation of a word on the screen, in the words of this space and these rows."""
+        return explain(term, self.space, self.rows_are)
 
     def run(self, row: int) -> running.Pass | None:
         """Route and segmentation of an image, computed now; None where the picture or the checkpoint is not at hand."""
@@ -205,10 +215,13 @@ def of_log(item: Item, shelf: Sequence[Item], settings: Settings) -> Collection:
     source = log.source
     data, made_by, network = (source.get(part) or {} for part in ("dataset", "checkpoint", "network"))
     dataset, dataset_key, no_pictures = _pictures(data, settings)
+    if log.rows_are == "architectures":
+        dataset, dataset_key, no_pictures = None, (), "An architecture has no picture."
     checkpoint, no_network = None, "The log names no checkpoint, so there is no segmentation."
     if model := source.get("model"):
         no_network = (
-            f"This log was recorded from a {model}, which only its own program runs: nothing is run again here."
+            f"This log was recorded from a {model}, which only its own program runs: nothing is run again here. "
+            "To see what other routes do, force them in that program, record it again, and compare the two logs."
         )
     if made_by.get("sha256"):
         candidates = [other for other in shelf if other.kind == "checkpoint"] + checkpoints_of(item)

@@ -10,6 +10,7 @@ import pandas as pd
 from routeviz.dashboard import charts, filters
 from routeviz.dashboard.charts import Group
 from routeviz.dashboard.collection import Collection
+from routeviz.dashboard.facts import own_labels, own_numbers
 from routeviz.dashboard.order import SCALE_COLUMNS
 from routeviz.dashboard.population import Clustering
 from routeviz.dashboard.words import percent, short
@@ -28,7 +29,9 @@ def choices(collection: Collection, convention: str) -> list[str]:
     found += [words for words, column in columns.items() if column in facts]
     names = [str(name) for name in collection.class_names]
     found += [f"holds {name}" for name in names if f"{_HOLDS}{name}" in log.columns]
-    return found + [f"IoU of {name}" for name in names if f"iou_{name}" in facts]
+    found += [f"IoU of {name}" for name in names if f"iou_{name}" in facts]
+    labels = own_labels(collection)
+    return found + labels + [name for name in own_numbers(facts) if name not in labels]
 
 
 def groups(
@@ -45,6 +48,10 @@ def groups(
         ], found.cluster.astype(int)
     if by == "scale class":
         return _named(facts["scale_class"], mask, lambda name: filters.classes_among("scale_class", [name]))
+    if by in own_labels(collection):
+        return _named(facts[by], mask, lambda name: filters.one_of(by, [name]))
+    if by in own_numbers(facts):
+        return _stepped(facts[by].to_numpy(float), short)
     if by.startswith("holds "):
         column = f"{_HOLDS}{by.removeprefix('holds ')}"
         held = collection.log.facts(column)[column] > 0

@@ -106,7 +106,7 @@ def lattice(
         data["path_level"] = levels.tolist()
         data["path_width"] = np.where(np.array(data["path_kind"]) == "passed", PASSED, widths).tolist()
         data["legend"] = [item | ({"text": words} if item["sort"] == "ramp" else {}) for item in data["legend"]]
-    data["legend"] = hinted(data["legend"])
+    data["legend"] = hinted(data["legend"], space)
     if bare:
         data |= {"controls": False, "legend": []}
         del data["remembered"]
@@ -121,21 +121,22 @@ def difference(
     key: str,
     names: tuple[str, str],
     opens: tuple[np.ndarray, np.ndarray] | None = None,
+    rows: str = "images",
     selected: str = "",
     on_select: Callable[[], None] | None = None,
     on_click: Callable[[], None] | None = None,
     title: str = "",
 ) -> None:
     """Draw how two routes, or the means of two sets, differ: see `routeviz.space.svg.difference_data` and `lattice`."""
-    data = difference_data(space, left, right, opens=opens, names=names)
+    data = difference_data(space, left, right, opens=opens, names=names, rows=rows)
     data |= {"selected": selected, "title": title, "clicks": on_click is not None, "remembered": ""}
-    data["legend"] = hinted(data["legend"])
+    data["legend"] = hinted(data["legend"], space)
     _lattice(key=key, data=data, on_selected_change=on_select or _nothing, on_clicked_change=on_click or _nothing)
 
 
-def hinted(legend: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def hinted(legend: Iterable[Mapping[str, Any]], space: RoutingSpace) -> list[dict[str, Any]]:
     """A lattice's legend with what hovering an entry says."""
-    return [{**item, "hint": hint(item["text"])} for item in legend]
+    return [{**item, "hint": hint(item["text"], space)} for item in legend]
 
 
 def gallery(pictures: Sequence[Mapping[str, str]], *, key: str, chosen: str, on_choose: Callable[[], None]) -> None:

@@ -13,7 +13,9 @@ from routeviz.dashboard.collection import Collection
 from routeviz.dashboard.components import Figure
 from routeviz.dashboard.words import UNKNOWN, WORDS, percent, plain, short
 from routeviz.errors import RoutevizError
+from routeviz.routelog.log import SIZE
 from routeviz.space import INPUTS, STATES, Route, RoutingSpace
+from routeviz.space.layout import row_words
 
 if TYPE_CHECKING:
     from routeviz.costs import CostTable
@@ -61,7 +63,7 @@ def show_path(collection: Collection, facts: Mapping[str, Any], route: Route, pa
     state_of = STATES[route.states.state[0, space.source[path]]]
     verdict = "open" if route.open[path] else "cell unreached" if state_of == "unreached" else "shut"
     with left.container(gap=None):
-        st.metric("Activation", f"{value:.4f}", help=WORDS["activation"])
+        st.metric("Activation", f"{value:.4f}", help=collection.explain("activation"))
         st.caption(verdict)
     if log is not None:
         column = log.gates[:, path]
@@ -71,11 +73,11 @@ def show_path(collection: Collection, facts: Mapping[str, Any], route: Route, pa
             words = f"Its activation in the {reached.sum():,} images that reach its cell (height: root of the count)"
             if state_of != "unreached":
                 words += f"; this image is above {percent((column[reached] < value).mean())} of them"
-            st.caption(f"{words}.")
+            st.caption(collection.say(f"{words}."))
     with middle:
         with st.container(gap=None):
             cost_metric(collection, facts, convention, lambda table: table.path[path])
-            st.caption("runs for this image" if route.open[path] else "does not run for this image")
+            st.caption(collection.say("runs for this image" if route.open[path] else "does not run for this image"))
         show_time(collection, facts, {"path": path})
 
 
@@ -85,26 +87,28 @@ def show_cell(
     """State and input of one cell, among those of the other images, and what it computes."""
     space, log = route.space, collection.log
     state_of, input_of = STATES[route.states.state[0, cell]], INPUTS[route.states.input[0, cell]]
-    row_of_cell = space.cells.iloc[cell]
     left, middle, right = st.columns([1, 1, 2])
-    blind = ", image-blind" if input_of in ("zeros", "constant") else ""
     with left.container(gap=None):
-        st.metric("State", state_of, help=WORDS["cell"])
-        st.caption(f"input: {input_of}{blind}; stride {row_of_cell.stride}, {row_of_cell.channels} channels")
+        st.metric("State", state_of, help=collection.explain("cell"))
+        st.caption(place_words(space, cell, input_of))
     with right:
         paths = space.paths_from(cell)
         values = ", ".join(
-            f"{move} {value:.3f}" for move, value in zip(space.moves[paths], route.activations[paths], strict=True)
+            f"{move} {value:.3f}" for move, value in zip(space.ways[paths], route.activations[paths], strict=True)
         )
         st.markdown(f"activations: {values}")
         if log is not None:
             usage = caches.cell_usage(log.digest, log).iloc[cell]
             shares = ", ".join(f"{name} {percent(usage[name])}" for name in reversed(STATES))
-            st.caption(f"over this log: {shares}; image-blind {percent(usage['image_blind'])}")
+            blind = f"; image-blind {percent(usage['image_blind'])}" if space.zeros else ""
+            st.caption(f"over this log: {shares}{blind}")
+    known = recorded_costs(collection, facts)
     with middle.container(gap=None):
         cost_metric(collection, facts, convention, lambda table: table.operation[cell] + table.gate[cell])
         runs = {"open": "operation and gate run", "closed": "its gate alone runs", "unreached": "nothing of it runs"}
-        st.caption(f"{runs[state_of]} for this image")
+        if known is not None and not known.operation[cell] + known.gate[cell]:
+            runs = dict.fromkeys(runs, "only its paths cost anything")
+        st.caption(collection.say(f"{runs[state_of]} for this image"))
     with right:
         if log is not None:
             log_share(collection, facts, convention, cell)
@@ -113,14 +117,31 @@ def show_cell(
         show_features(collection, row, cell)
 
 
+def place_words(space: RoutingSpace, cell: int, input_of: str) -> str:
+    """What arrives at a cell, its stride and its channels, as far as its space tells them apart."""
+    row = space.cells.iloc[cell]
+    blind = ", image-blind" if input_of in ("zeros", "constant") else ""
+    words = [f"input: {input_of}{blind}"] if space.zeros else []
+    words += [f"stride {row.stride}"] if row_words(space)[row.scale] else []
+    words += [f"{row.channels} channels"] if space.cells.channels.max() > 1 else []
+    return "; ".join(words)
+
+
+def recorded_costs(collection: Collection, facts: Mapping[str, Any]) -> PartCosts | None:
+    """What the parts of a recorded network cost for the input of a row; None where the log does not say."""
+    return None if collection.log is None else collection.log.costs_of(str(facts.get(SIZE, "")))
+
+
 def cost_metric(
     collection: Collection, facts: Mapping[str, Any], convention: str, pick: Callable[[CostTable | PartCosts], float]
 ) -> None:
     """MACs of a part of the network for this image's size, where the configuration is known."""
     label = f"MACs ({convention})"
-    known = collection.log.costs if collection.log is not None else None
+    known = recorded_costs(collection, facts)
     if known is not None and known.convention == convention:
-        st.metric(label, short(float(pick(known))), help=f"What it costs where it is computed. {WORDS['MACs']}")
+        st.metric(
+            label, short(float(pick(known))), help=f"What it costs where it is computed. {collection.explain('MACs')}"
+        )
         return
     if not collection.network_config or "height" not in facts:
         st.metric(label, UNKNOWN, help="The log does not say how the network is built, or how large the image is.")
@@ -130,7 +151,9 @@ def cost_metric(
     except RoutevizError as error:
         st.caption(plain(error))
         return
-    st.metric(label, short(float(pick(table))), help=f"What it costs where it is computed. {WORDS['MACs']}")
+    st.metric(
+        label, short(float(pick(table))), help=f"What it costs where it is computed. {collection.explain('MACs')}"
+    )
 
 
 def show_time(collection: Collection, facts: Mapping[str, Any], parts: Mapping[str, int]) -> None:

@@ -11,17 +11,17 @@ import streamlit as st
 
 from routeviz.dashboard import caches, filters, state
 from routeviz.dashboard.collection import Collection
+from routeviz.dashboard.facts import own_labels
 from routeviz.dashboard.filters import Evidence
 from routeviz.dashboard.words import plain
 from routeviz.errors import RoutevizError
 from routeviz.routelog import RouteLog
-
-PLACEHOLDER = "No filter. Select in any chart, click a path, or type here: L3 s1 up open"
+from routeviz.space.kinds import is_lattice
 
 
 def filtered(collection: Collection) -> np.ndarray:
     """Which images pass the filter, ``(image,)`` bool."""
-    return _passing(collection, state.values(state.FILTER))[0]
+    return passing(collection, state.values(state.FILTER))[0]
 
 
 def passing_log(collection: Collection, mask: np.ndarray) -> tuple[caches.Key, RouteLog]:
@@ -43,7 +43,7 @@ def turn(collection: Collection, name: str) -> None:
     """
     cell = name in collection.space.cell_names
     conditions = filters.turned(state.values(state.FILTER), name, cell=cell)
-    while filters.about(conditions, name) and not _passing(collection, conditions)[0].any():
+    while filters.about(conditions, name) and not passing(collection, conditions)[0].any():
         conditions = filters.turned(conditions, name, cell=cell)
     st.session_state[state.FILTER] = conditions
 
@@ -78,11 +78,11 @@ def filter_line(collection: Collection, mask: np.ndarray) -> None:
 def _chips(collection: Collection) -> None:
     st.multiselect(
         "Filter",
-        [*dict.fromkeys([*state.values(state.FILTER), *_suggestions(collection)])],
+        [*dict.fromkeys([*state.values(state.FILTER), *suggestions(collection)])],
         key=state.FILTER,
         bind=state.BOUND,
         accept_new_options=True,
-        placeholder=PLACEHOLDER,
+        placeholder=f"No filter. Select in any chart, click a path, or type here: {example(collection)}",
         label_visibility="collapsed",
         wrap=True,
     )
@@ -100,8 +100,8 @@ def _count(collection: Collection, mask: np.ndarray) -> None:
 
 
 def _say_unknown(collection: Collection) -> None:
-    if unknown := _passing(collection, state.values(state.FILTER))[1]:
-        st.caption(f":material/info: Says nothing about these images: {plain('; '.join(unknown))}")
+    if unknown := passing(collection, state.values(state.FILTER))[1]:
+        st.caption(f":material/info: Says nothing about these {collection.rows_are}: {plain('; '.join(unknown))}")
 
 
 def filter_controls(collection: Collection, convention: str, *, width: str = "content") -> None:
@@ -168,14 +168,23 @@ def _take_classes() -> None:
     st.session_state[state.FILTER] = conditions
 
 
-def _suggestions(collection: Collection) -> list[str]:
+def example(collection: Collection) -> str:
+    """A condition that can be typed."""
+    return "L3 s1 up open" if is_lattice(collection.space) else f"{collection.space.path_names[-1]} open"
+
+
+def suggestions(collection: Collection) -> list[str]:
+    """Conditions that say something of these images: what kinds of them there are, and which paths are open."""
     facts, space = collection.facts, collection.space
     classes = sorted(facts["scale_class"].dropna().unique()) if "scale_class" in facts else []
     names = [] if collection.log is None else [*space.path_names, *space.cell_names]
-    return [filters.classes_among("scale_class", [name]) for name in classes] + [f"{name} open" for name in names]
+    found = [filters.classes_among("scale_class", [name]) for name in classes]
+    for column in own_labels(collection):
+        found += [filters.one_of(column, [name]) for name in sorted(facts[column].dropna().unique())]
+    return found + [f"{name} open" for name in names]
 
 
-def _passing(collection: Collection, conditions: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+def passing(collection: Collection, conditions: Sequence[str]) -> tuple[np.ndarray, list[str]]:
     return caches.passing((*collection.key, len(collection.facts)), tuple(conditions), _evidence(collection))
 
 

@@ -1,7 +1,8 @@
 """The one filter that all views share: a list of conditions in words, which hold together; no streamlit.
 
 Conditions are text, so that they can be shown, typed and kept in the address as they are: ``L3 s1 up open``,
-``MACs (conv) 69 M to 70.5 M``, ``mIoU 40% to 60%``, ``scale class small or mixed``, ``cluster 2 of 4``.
+``MACs (conv) 69 M to 70.5 M``, ``mIoU 40% to 60%``, ``scale class small or mixed``, ``digit is 3``, ``loss 0.1 to 2``,
+``cluster 2 of 4``.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ _N = r"(-?[\d.]+(?:e[+-]?\d+)?)"
 _AMOUNT = rf"{_N} ?([kMGT]?)"
 _RANGE = rf"{_N} to {_N}"
 _WORDS = "open|shut|closed|unreached"
+_IS = r"(\w+) is (.+)"
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ def subject(condition: str) -> str:
         return "id"
     if re.match("box|lasso", condition):
         return "place"
+    if found := re.fullmatch(_IS, condition):
+        return found[1]
     if found := re.fullmatch(rf"(.+) (?:{_WORDS}|{_RANGE})", condition):
         return found[1]
     return re.split(r" (?=-?\d)|(?<=class) |(?<=nearest) ", condition)[0]
@@ -126,6 +130,11 @@ def classes_among(column: str, values: Sequence[str]) -> str:
     return f"{column.replace('_', ' ')} {' or '.join(values)}"
 
 
+def one_of(column: str, values: Sequence[object]) -> str:
+    """Condition on any column of the log that names a class for each row: ``digit is 3 or 5``."""
+    return f"{column} is " + " or ".join(map(str, values))
+
+
 def inside(x: Sequence[float], y: Sequence[float], *, box: bool) -> str:
     """Condition on the place among the principal components: within a rectangle, or an outline of few corners."""
     if box:
@@ -166,6 +175,10 @@ def _holds(condition: str, evidence: Evidence) -> np.ndarray | None:
         return _between(facts, "miou", condition)
     if condition.startswith("scale class ") and "scale_class" in facts:
         return facts["scale_class"].isin(condition.removeprefix("scale class ").split(" or ")).to_numpy(bool)
+    if (found := re.fullmatch(_IS, condition)) and found[1] in facts:
+        return facts[found[1]].astype(str).isin([found[2], *found[2].split(" or ")]).to_numpy(bool)
+    if (found := re.fullmatch(rf"(\w+) {_RANGE}", condition)) and found[1] in facts:
+        return _between(facts, found[1], condition) if pd.api.types.is_numeric_dtype(facts[found[1]]) else None
     return None if evidence.log is None or not len(evidence.log) else _route_holds(condition, evidence)
 
 

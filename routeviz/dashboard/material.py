@@ -25,7 +25,7 @@ RUNS = 8
 """Training runs that are drawn beside each other."""
 
 
-def material_of(collection: Collection, convention: str, image: str) -> Material:
+def material_of(collection: Collection, convention: str, image: str, by: str = "") -> Material:
     """Bring together what is at hand for a log; nothing is drawn, run or traced yet."""
     shelf = owner.items(Settings.from_environment())
     runs = _runs(collection, [item for item in shelf if item.kind == "run"])
@@ -37,6 +37,7 @@ def material_of(collection: Collection, convention: str, image: str) -> Material
         runs={item.path.name: _metrics(str(item.path), _stamp(item)) for item in runs},
         steps=None if own is None or collection.dataset is None else lambda: _steps(collection, own),
         convention=convention,
+        by=by,
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from routeviz.dashboard.facts import own_facts
+
 DATASET_ORDER = "dataset order"
 UP, DOWN = "↑", "↓"
 SCALE_COLUMNS = {"objects_share_small": "share of small objects", "objects_median_area": "median object area"}
@@ -18,6 +20,7 @@ def sort_choices(facts: pd.DataFrame, convention: str) -> dict[str, tuple[str | 
         "pixel accuracy": "pixel_accuracy",
         **{words: column for column, words in SCALE_COLUMNS.items()},
         "scale class": "scale_class",
+        **{name: name for name in own_facts(facts)},
     }
     choices: dict[str, tuple[str | None, bool]] = {DATASET_ORDER: (None, False)}
     for words, column in columns.items():

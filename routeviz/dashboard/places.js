@@ -24,7 +24,7 @@ function draw(root, data, say) {
       for (const other of bar.querySelectorAll("button")) other.setAttribute("aria-checked", String(other === button));
     };
   }
-  make("span", {}, bar, "Drag to filter, click a point to open its image.");
+  make("span", {}, bar, data.tools);
   const stage = make("div", { class: "stage" }, root);
   const ratio = window.devicePixelRatio || 1;
   const canvas = make("canvas", { width: width * ratio, height: HEIGHT * ratio, role: "img", "aria-label": data.title }, stage);

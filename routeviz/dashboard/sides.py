@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
 from routeviz.dashboard import caches, running
 from routeviz.dashboard.collection import Collection
+from routeviz.dashboard.facts import own_means
 from routeviz.dashboard.means import Mean, mean_of
 from routeviz.dashboard.shelf import Item
 from routeviz.errors import InputError
+from routeviz.quantities import count
 from routeviz.space import Route, RoutingSpace, architecture, route_distance
 
 HALF = 0.5
@@ -40,6 +42,10 @@ class Side:
         0 for an architecture.
     macs, miou : float
         Of the image, or the mean over images; NaN where not known.
+    facts : mapping of str to float
+        Numbers that whoever recorded the log gave its rows: of the row, or their mean.
+    rows : str
+        What the rows of its log are.
     note : str
         What has to be said about the numbers.
     row : int, optional
@@ -52,6 +58,8 @@ class Side:
     n_images: int = 1
     macs: float = math.nan
     miou: float = math.nan
+    facts: Mapping[str, float] = field(default_factory=dict)
+    rows: str = "images"
     note: str = ""
     row: int | None = None
 
@@ -78,6 +86,8 @@ def of_image(collection: Collection, row: int, convention: str, source: str = ""
         mean=mean_of(collection.space, gates[None]),
         macs=facts.get(f"macs_{convention}", math.nan),
         miou=facts.get("miou", math.nan),
+        facts=own_means(collection.facts.iloc[[row]]),
+        rows=collection.rows_are,
         row=row,
     )
 
@@ -85,7 +95,7 @@ def of_image(collection: Collection, row: int, convention: str, source: str = ""
 def of_group(collection: Collection, mask: np.ndarray, name: str, convention: str) -> Side:
     """The mean of some of a log's images."""
     if not mask.any():
-        raise InputError(f"no image is in the group {name}; ask for less")
+        raise InputError(collection.say(f"no image is in the group {name}; ask for less"))
     facts, log = collection.facts[mask], collection.log
     mean = caches.mean_route((log.digest, hashlib.sha256(mask.tobytes()).hexdigest()), log, mask)
     macs, miou = (facts[name].mean() if name in facts else math.nan for name in (f"macs_{convention}", "miou"))
@@ -96,7 +106,9 @@ def of_group(collection: Collection, mask: np.ndarray, name: str, convention: st
         n_images=len(facts),
         macs=macs,
         miou=miou,
-        note=f"mean of {len(facts):,} images; a path counts as open where at least half of them open it",
+        facts=own_means(facts),
+        rows=log.rows_are,
+        note=f"mean of {count(len(facts), log.rows_are)}; a path counts as open where at least half of them open it",
     )
 
 
@@ -147,6 +159,8 @@ def image_size(collection: Collection) -> tuple[int, int] | None:
 
 def under(collection: Collection, item: Item) -> Collection:
     """The same images under another checkpoint, which computes their routes when they are looked at."""
+    if collection.recorded:
+        raise InputError(collection.say("no checkpoint runs an image of a recorded log: choose a route log"))
     settings = json.dumps({"small_gate": None})
     net = caches.network(item, settings)
     facts = collection.facts
@@ -195,9 +209,9 @@ def differing(left: Side, right: Side, most: int = MOST_DIFFERING) -> pd.DataFra
     return table[table["difference"].abs() > SAME].reset_index(drop=True)
 
 
-def group_name(conditions: Sequence[str]) -> str:
-    """Words for the images that meet some conditions."""
-    return "; ".join(conditions) or "all images"
+def group_name(conditions: Sequence[str], rows: str = "images") -> str:
+    """Words for the rows that meet some conditions."""
+    return "; ".join(conditions) or f"all {rows}"
 
 
 def names_apart(names: Iterable[str]) -> tuple[str, str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import re
 
-from routeviz.space import OPEN_THRESHOLD
+from routeviz.quantities import of_rows
+from routeviz.space import OPEN_THRESHOLD, RoutingSpace, kind_of
+from routeviz.space.kinds import is_lattice
 
 WORDS = {
     "training run": "The folder that a training leaves: its settings, what was measured along it, and its checkpoints.",
@@ -34,10 +36,10 @@ WORDS = {
     ),
     "static architecture": "A fixed route, such as U-Net's. Trained alone, it has no gates and no budget.",
     "step": "Optimizer steps taken. What is shown is the last that was measured, or saved, up to this step.",
-    "route log": "Many routes, one row of facts for each image, the routing space, and where all of it came from.",
+    "route log": "Many routes, each with a row of facts, the routing space, and where all of it came from.",
     "checkpoint": "The weights of a routing network at one step of its training.",
     "route": "All activations of one image, in the order of the routing space's paths.",
-    "activation": f"The gate's value for a path and an image, from 0 to 1. A path is open above {OPEN_THRESHOLD:g}.",
+    "activation": f"The gate's value for a path, from 0 to 1. A path is open above {OPEN_THRESHOLD:g}.",
     "cell": "A node of the routing space: a layer and a scale. A cell is open, closed or unreached.",
     "path": "A way from a cell to one of the next layer: up to a finer scale, keep, or down to a coarser one.",
     "closed": "All paths of the cell are shut: its operation is dropped and its input passes on at the same scale.",
@@ -93,12 +95,37 @@ _TOLD = {
 }
 """What a word in the legend of a lattice is about, the narrower before the wider."""
 
+_DECIDED = {
+    "chain": "running a block, or leaving it out",
+    "exits": "going on from a block, or leaving there",
+    "experts": "an expert of a layer",
+    "branches": "a branch, or an operation of a block",
+    "channels": "a group of a layer's channels",
+    "cellgraph": "an operation between two nodes",
+}
+"""What a path is in spaces of other kinds."""
+
 UNKNOWN = "—"
 
 
-def hint(text: str) -> str:
+def explain(term: str, space: RoutingSpace, rows: str = "images") -> str:
+    """The explanation of a word on the screen, in the words of a space and of what the rows of its log are."""
+    known = WORDS
+    if not is_lattice(space):
+        way = _DECIDED.get(space.kind, "a way from a cell to another")
+        ends = "its input passes on" if space.passes.any() or space.bypass else "nothing goes on from it"
+        known = WORDS | {
+            "cell": f"Where the network decides: a {kind_of(space).column}. A cell is open, closed or unreached.",
+            "path": f"What a gate decides over: in this space, {way}.",
+            "closed": f"All paths of the cell are shut, and {ends}.",
+            "MACs": "Multiply-adds that this route needs: of convolutions, matrix products and attention, as they run.",
+        }
+    return of_rows(known[term], rows)
+
+
+def hint(text: str, space: RoutingSpace) -> str:
     """The explanation of what a legend names; empty where its words say all."""
-    return next((WORDS[term] for word, term in _TOLD.items() if word in text), "")
+    return next((explain(term, space) for word, term in _TOLD.items() if word in text), "")
 
 
 def short(number: float) -> str:

@@ -17,6 +17,7 @@ from routeviz.gated.msdnet import MSDNet
 from routeviz.gated.pruning import RuntimePruning
 from routeviz.gated.skipnet import SkipNet
 from routeviz.gated.supernet import Supernet, search_digits, train_supernet
+from routeviz.gated.weights import save_weights
 
 NETWORKS: dict[str, type[Gated]] = {
     network.name: network
@@ -43,6 +44,7 @@ __all__ = [
     "SkipNet",
     "Supernet",
     "record_digits",
+    "save_weights",
     "search_digits",
     "train_on_digits",
     "train_supernet",

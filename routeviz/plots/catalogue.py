@@ -17,8 +17,12 @@ from routeviz.plots.grouping import scale_groups
 from routeviz.plots.lattices import plot_architectures, plot_route, plot_route_differences, plot_space
 from routeviz.plots.likeness import plot_embedding, plot_similarity
 from routeviz.plots.sheet import Sheet
+from routeviz.plots.tried import plot_against_macs
 from routeviz.plots.usage import plot_activations, plot_training_activations, plot_usage
+from routeviz.quantities import of_rows
 from routeviz.routelog import RouteLog
+from routeviz.space.kinds import is_lattice
+from routeviz.stats import label_columns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +65,8 @@ class Material:
         Gives the logs of that run's checkpoints over some images, by step.
     convention : str
         Of the MACs.
+    by : str
+        Column that groups the rows. By default the scale of objects does, or else the first column that names a class.
     """
 
     log: RouteLog
@@ -71,6 +77,7 @@ class Material:
     runs: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     steps: Callable[[], Mapping[int, RouteLog]] | None = None
     convention: str = "conv"
+    by: str = ""
 
     @property
     def logs(self) -> RouteLog | dict[str, RouteLog]:
@@ -87,10 +94,13 @@ class Figure:
     name : str
         Of its files.
     title, caption : str
+        Of a log over the lattice, whose rows are images; see `words`.
     call : str
         What draws it, with ``log`` for the route log.
     describe : function of Material to Sheet
         Raises InputError, saying what is missing, where it cannot be drawn.
+    elsewhere : (str, str), optional
+        Title and caption of a log over another space.
     """
 
     name: str
@@ -98,6 +108,13 @@ class Figure:
     caption: str
     call: str
     describe: Callable[[Material], Sheet]
+    elsewhere: tuple[str, str] | None = None
+
+    def words(self, log: RouteLog) -> tuple[str, str]:
+        """Title and caption in the words of a log's space and rows."""
+        given = (self.title, self.caption) if is_lattice(log.space) else self.elsewhere or (self.title, self.caption)
+        title, caption = (of_rows(text, log.rows_are) for text in given)
+        return title, caption
 
 
 def _space(material: Material) -> Sheet:
@@ -108,7 +125,7 @@ def _route(material: Material) -> Sheet:
     log, pictures = material.log, material.pictures
     ids = log.facts("id")["id"].tolist()
     if not ids:
-        raise InputError("a log without images; there is no route to draw")
+        raise InputError(of_rows("a log without images; there is no route to draw", log.rows_are))
     route = log.route(place_of(material.image, ids, "the log") if material.image else 0)
     if pictures is None:
         return plot_route.describe(route)
@@ -140,6 +157,12 @@ def _accuracy(material: Material) -> Sheet:
         for name, lines in last.items()
         for line in lines
     ]
+    log, convention = material.log, material.convention
+    if not rows and _model(log) and "accuracy" in log.columns:
+        by = next((name for name in ("role", *label_columns(log)) if name in log.columns), None)
+        return plot_against_macs.describe(log, "accuracy", by=by, convention=convention)
+    if not rows and _model(log):
+        raise InputError("this log has no column accuracy; rv.plot_against_macs draws any other number of its rows")
     if not rows:
         raise InputError("accuracy of networks needs their training runs, with an evaluation in each")
     return plot_accuracy.describe(pd.DataFrame(rows), convention=material.convention)
@@ -149,25 +172,54 @@ def _similarity(material: Material) -> Sheet:
     if material.others:
         return plot_similarity.describe(material.logs)
     of_classes = any(name.startswith("objects_count_") for name in material.log.columns)
-    return plot_similarity.describe(material.log, by="classes" if of_classes else scale_groups(material.log))
+    return plot_similarity.describe(material.log, by="classes" if of_classes and not material.by else _groups(material))
 
 
 def _embedding(material: Material) -> Sheet:
-    by = None
+    by = material.by or None
     with suppress(InputError):  # without scales, clusters have the colours
-        by = scale_groups(material.log)
+        by = by or scale_groups(material.log)
     pictures = material.pictures
     shown = None if pictures is None else lambda name: pictures.sample(name).image
     return plot_embedding.describe(material.log, by=by, pictures=shown)
 
 
+def _groups(material: Material) -> Any:
+    """What groups the rows of a log: see `Material.by`."""
+    log = material.log
+    if material.by:
+        return material.by
+    labels = label_columns(log)
+    try:
+        return scale_groups(log)
+    except InputError:
+        if labels:
+            return labels[0]
+        if not _model(log):
+            raise
+    raise InputError("no column of this log names a class for each row; add one as it is recorded: add(label=labels)")
+
+
+def _model(log: RouteLog) -> str:
+    """What the model is called that a log was recorded from; empty where a routing network was traced."""
+    return str(log.source.get("model") or "")
+
+
+def _trained(log: RouteLog) -> None:
+    """Raise InputError where a log is of a network that routeviz cannot have trained."""
+    if model := _model(log):
+        raise InputError(f"this log was recorded from a {model}, of whose training routeviz knows nothing")
+
+
 def _training_activations(material: Material) -> Sheet:
+    _trained(material.log)
     if material.steps is None:
         raise InputError("activations along training need the run that made the checkpoint, and the log's pictures")
     return plot_training_activations.describe(material.steps())
 
 
 def _training_budget(material: Material) -> Sheet:
+    _trained(material.log)
     if not material.runs:
         raise InputError("costs along training need a training run")
     return plot_training_budget.describe(material.runs)
@@ -182,6 +234,7 @@ FIGURES = {
             "The routing space: candidate paths up, keep and down, told apart by dash.",
             'rv.plot_space(log.space, width="text")',
             _space,
+            ("Routing space", "The routing space: its cells, and every path that may be open."),
         ),
         Figure(
             "route",
@@ -190,6 +243,7 @@ FIGURES = {
             "rv.plot_route(log.route(row), image=image, label=label, prediction=prediction, class_names=names, "
             "class_colors=colors)",
             _route,
+            ("Route of one image", "The route of one image."),
         ),
         Figure(
             "route_differences",
@@ -198,7 +252,12 @@ FIGURES = {
             "images open. Red: what the groups do not share. Where the dataset does not name scales, they are thirds "
             "of the images by the share of labelled pixels in small objects.",
             "rv.plot_route_differences(log, by=rv.scale_groups(log))",
-            lambda m: plot_route_differences.describe(m.log, by=scale_groups(m.log)),
+            lambda m: plot_route_differences.describe(m.log, by=_groups(m)),
+            (
+                "Routes of groups",
+                "Routes of groups of images: the paths that at least half of a group's images open. Red: what the "
+                "groups do not share.",
+            ),
         ),
         Figure(
             "architectures",
@@ -213,6 +272,7 @@ FIGURES = {
             "Mean activation of each path, and share of images that open it, by layer, scale and move.",
             "rv.plot_usage(log)",
             lambda m: plot_usage.describe(m.log),
+            ("Use of paths", "Mean activation of each path, and share of images that open it."),
         ),
         Figure(
             "activations",
@@ -228,6 +288,7 @@ FIGURES = {
             "the same network, without gates.",
             "rv.plot_macs(log, marks=rv.static_macs(log))",
             _macs,
+            ("MACs of images", "MACs of the images' routes with average, maximum and minimum."),
         ),
         Figure(
             "accuracy",
@@ -236,6 +297,7 @@ FIGURES = {
             "those that no other beats in both.",
             "rv.plot_accuracy(networks)",
             _accuracy,
+            ("Accuracy against MACs", "Accuracy of each image against its MACs."),
         ),
         Figure(
             "similarity",

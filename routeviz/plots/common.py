@@ -14,7 +14,9 @@ from routeviz.plots.style import INK, series
 
 
 @figure
-def plot_common(sweep: pd.DataFrame, *, average: float | None = None, convention: str = "conv") -> Sheet:
+def plot_common(
+    sweep: pd.DataFrame, *, average: float | None = None, convention: str = "conv", rows: str = "images"
+) -> Sheet:
     """Draw the common networks of a log by their threshold: MACs above, the share of images they fit below.
 
     Parameters
@@ -25,6 +27,8 @@ def plot_common(sweep: pd.DataFrame, *, average: float | None = None, convention
         MACs of the log's own routes, mean over images; drawn as a line to compare with.
     convention : str
         In which the MACs are counted; for the label.
+    rows : str
+        What the log's rows are, for the words.
     """
     needed = ("keep", "macs", "covered", "complete")
     if missing := [name for name in needed if name not in sweep]:
@@ -40,17 +44,19 @@ def plot_common(sweep: pd.DataFrame, *, average: float | None = None, convention
     texts = (f"{share:.0%}: {cost:.4g} {word}" for share, cost in zip(keep, macs / unit, strict=True))
     costs.append(Hover(keep, macs / unit, tuple(texts)))
     if average is not None:
-        costs.append(Line(np.array([0.0, 1.0]), np.full(2, average / unit), INK, 1, "dot", name="images' own, average"))
+        costs.append(
+            Line(np.array([0.0, 1.0]), np.full(2, average / unit), INK, 1, "dot", name=f"{rows}' own, average")
+        )
     fits = [
-        _curve(1, keep, table.covered.to_numpy(float), "images within it"),
-        _curve(2, keep, table.complete.to_numpy(float), "images that open all of it"),
+        _curve(1, keep, table.covered.to_numpy(float), f"{rows} within it"),
+        _curve(2, keep, table.complete.to_numpy(float), f"{rows} that open all of it"),
     ]
-    across = Axis("share of images that open a kept path, at least", ends=(-0.02, 1.02))
+    across = Axis(f"share of {rows} that open a kept path, at least", ends=(-0.02, 1.02))
     up = Axis(f"{word}, {convention}", ends=_ends(macs, average, unit))
     return Sheet(
         (
             (Panel(tuple(costs), "", replace(across, label=""), up, 1.6),),
-            (Panel(tuple(fits), "", across, Axis("share of images", ends=(-0.05, 1.05)), 1.5),),
+            (Panel(tuple(fits), "", across, Axis(f"share of {rows}", ends=(-0.05, 1.05)), 1.5),),
         )
     )
 

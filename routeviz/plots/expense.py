@@ -44,7 +44,9 @@ def plot_macs(
     unit, word = unit_of_macs(np.concatenate([*macs.values(), list(marks.values())]))
     macs = {name: values / unit for name, values in macs.items()}
     everything = np.concatenate(list(macs.values()))
-    ends, label = axis_ends(everything, 0.05), f"{word} per image, {convention}"
+    rows = next(iter(logs.values())).rows_are
+    one = rows.removesuffix("s")
+    ends, label = axis_ends(everything, 0.05), f"{word} per {one}, {convention}"
     panels = []
     for index, (name, values) in enumerate(macs.items()):
         several = f"{plain(name)}: " if len(macs) > 1 else ""
@@ -60,9 +62,9 @@ def plot_macs(
         equal = np.ptp(values) <= 1e-9 * everything.max()
         spread = (values[0] - (ends[1] - ends[0]) / 80, values[0] + (ends[1] - ends[0]) / 80)
         heights, edges = np.histogram(values, 1 if equal else bins, spread if equal else (values.min(), values.max()))
-        bars = Bars(edges, heights, RAMP[2])
+        bars = Bars(edges, heights, RAMP[2], rows)
         panels.append(
-            Panel((bars, *rules), name, Axis(label, ends=ends), Axis("images", ends=(0, 1.08 * heights.max())), 1.6)
+            Panel((bars, *rules), name, Axis(label, ends=ends), Axis(rows, ends=(0, 1.08 * heights.max())), 1.6)
         )
     if marks:
         order = sorted(marks, key=marks.__getitem__)

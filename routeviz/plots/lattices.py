@@ -17,16 +17,13 @@ from routeviz.plots.style import DIFFERENCE, FAINT, INK, RAMP, SOFT, THEME, plai
 from routeviz.quantities import count
 from routeviz.routelog import RouteLog
 from routeviz.space import Route, RoutingSpace, architectures, open_paths
-from routeviz.space.drawing import MARKS, PASSED, RAMP_STEPS, THICK, THIN, UNUSED, lattice_data
+from routeviz.space.drawing import MARKS, PASSED, RAMP_STEPS, THICK, THIN, lattice_data
 
 _MOVES = {"keep": "dash", "up": "dot", "down": "dashdot"}
 MOST_MOVES = 4
 """So many moves are told apart by colour and dash."""
 _SYMBOLS = {"image": ("circle", 14), "zeros": ("diamond", 13), "constant": ("square", 12)}
 _CELL_NAMES = {
-    "open image": "open cell",
-    "closed image": "closed: input passes on",
-    "unreached none": "unreached",
     "open zeros": "starved: zeros arrive",
     "closed zeros": "starved and closed",
     "open constant": "only a constant arrives",
@@ -146,7 +143,7 @@ def plot_route_differences(
                 data, np.flatnonzero(somewhere & ~here), colour=DIFFERENCE, width=4, dash="dot", name="open elsewhere"
             ),
         ]
-        panels.append(_panel(data, [*marks, *_cells(data)], f"{plain(name, 24)}: {int(here.sum())} paths open"))
+        panels.append(_panel(data, [*marks, *_cells(data)], f"{plain(name, 28)}: {int(here.sum())} paths open"))
     return Sheet(tuple((panel,) for panel in _stacked(panels)), data=_data(spaces.pop(), routes))
 
 
@@ -247,8 +244,7 @@ def _route_panel(route: Route, title: str, *, height: float = 1.75, fixed: bool 
             marks.append(_strokes(data, chosen, colour=RAMP[level], width=_width(level), dash=dash, name=name))
     passed = np.flatnonzero(kinds == "passed")
     marks.append(_strokes(data, passed, colour=SOFT, width=PASSED + 1, dash="dot", name="input passed on"))
-    names = _CELL_NAMES | ({"unreached none": UNUSED} if fixed else {})
-    return _panel(data, [*marks, *_cells(data, names)], title, height=height)
+    return _panel(data, [*marks, *_cells(data)], title, height=height)
 
 
 def _width(level: int) -> float:
@@ -305,8 +301,9 @@ def _stacked(panels: list[Panel]) -> list[Panel]:
     return [replace(panel, x=replace(panel.x, label="")) for panel in panels[:-1]] + panels[-1:]
 
 
-def _cells(data: dict, names: Mapping[str, str] = _CELL_NAMES) -> list[Dots]:
+def _cells(data: dict) -> list[Dots]:
     """Shape says what arrives, filling what the cell does; a bar through it passes its input on."""
+    names = _CELL_NAMES | {item["kind"]: item["text"] for item in data["legend"] if item["sort"] == "mark"}
     kinds = np.array(data["cell_kind"])
     x, y = np.array([(cell["x"], cell["y"]) for cell in data["cells"]], float).T
     marks = []

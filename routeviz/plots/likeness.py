@@ -17,6 +17,7 @@ from routeviz.plots.lattices import picture
 from routeviz.plots.sheet import Axis, Dots, Grid, Labels, Panel, Sheet
 from routeviz.plots.style import INK, plain, series
 from routeviz.plots.usage import named
+from routeviz.quantities import count, of_rows
 from routeviz.routelog import RouteLog
 from routeviz.space import open_paths
 
@@ -45,7 +46,8 @@ def plot_similarity(logs: RouteLog | Mapping[str, RouteLog], *, by: str | Sequen
     low, high = np.floor(100 * np.nanmin(values, initial=1)) / 100, np.ceil(100 * np.nanmax(values, initial=0)) / 100
     low, high = (float(low), float(high)) if low < high else (0.9, 1.0)
     ticks = tuple((at, plain(name, 16)) for at, name in enumerate(names))
-    short = n <= 4 and max(map(len, names)) <= 10
+    longest = max(map(len, names))
+    short = longest <= 2 or (n <= 4 and longest <= 10)
     numbers = ticks if short else tuple((at, str(at + 1)) for at in range(n))
     if not short:
         ticks = tuple((at, f"{at + 1} {name}") for at, name in ticks)
@@ -96,7 +98,7 @@ def plot_embedding(
     labels = [f"component {i + 1} ({share:.0%} of variance)" for i, share in enumerate(found.explained)]
     axes = [Axis(label, ends=_ends(values)) for label, values in zip(labels, xy.T, strict=True)]
     total = len(log)
-    title = f"{len(xy):,} of {total:,} images" if len(xy) < total else ""
+    title = f"{len(xy):,} of {count(total, log.rows_are)}" if len(xy) < total else ""
     rows = [(Panel(tuple(marks), title, *axes, 2.5),)]
     if pictures is not None:
         rows.append(
@@ -142,7 +144,7 @@ def route_similarity(
     else:
         groups = {name: (0, rows) for name, rows in _groups(first, by).items()}
     if not groups:
-        raise InputError(f"no image has a group by {by!r}; choose another column")
+        raise InputError(of_rows(f"no image has a group by {by!r}; choose another column", first.rows_are))
     each = list(logs.values())
     picks = {name: (log, _sample(rows)) for name, (log, rows) in groups.items()}
     values = {name: _activations(each[log], rows) for name, (log, rows) in picks.items()}

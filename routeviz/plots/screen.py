@@ -224,7 +224,7 @@ def _(mark: Box, place: tuple, unit: float) -> None:
 @_mark.register
 def _(mark: Bars, place: tuple, unit: float) -> None:
     ends = zip(mark.edges[:-1], mark.edges[1:], mark.heights, strict=True)
-    words = [f"{low:.4g} to {high:.4g}: {int(count)} images" for low, high, count in ends]
+    words = [f"{low:.4g} to {high:.4g}: {int(count)} {mark.unit}" for low, high, count in ends]
     bars = {"width": np.diff(mark.edges), "marker": {"color": mark.colour, "line": {"color": "white", "width": 0.5}}}
     centres = (mark.edges[:-1] + mark.edges[1:]) / 2
     _add(go.Bar(x=centres, y=mark.heights, **bars, showlegend=False, **_words(words)), place)

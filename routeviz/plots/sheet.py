@@ -81,11 +81,12 @@ class Box:
 
 @dataclass(frozen=True)
 class Bars:
-    """A histogram: ``edges`` (bin + 1,), ``heights`` (bin,)."""
+    """A histogram: ``edges`` (bin + 1,), ``heights`` (bin,), and what was counted."""
 
     edges: np.ndarray
     heights: np.ndarray
     colour: str
+    unit: str = "images"
 
 
 @dataclass(frozen=True)

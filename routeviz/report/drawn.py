@@ -51,7 +51,7 @@ def drawn_figures(material: Material, *, progress: bool = False) -> tuple[list[D
             html = f'<img alt="" src="data:image/png;base64,{pixels}">'
         else:
             html = _inline(svg, name)
-        figures.append(Drawn(name, figure.title, figure.caption, html, inches(sheet.width) > WIDTHS["column"]))
+        figures.append(Drawn(name, *figure.words(material.log), html, inches(sheet.width) > WIDTHS["column"]))
     return figures, left_out
 
 

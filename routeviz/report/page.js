@@ -17,7 +17,7 @@ function show(index) {
   element("picture").alt = image.id;
   if (image.picture) element("picture").src = image.picture;
   element("facts").replaceChildren(
-    ...[["image", image.id], ...image.facts].flatMap(([name, value]) => {
+    ...[[routes.row, image.id], ...image.facts].flatMap(([name, value]) => {
       const pair = [document.createElement("dt"), document.createElement("dd")];
       pair[0].textContent = name;
       pair[1].textContent = value;

@@ -13,15 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from routeviz import __version__
-from routeviz.costs import CONVENTION_NOTES
+from routeviz.costs import CONVENTION_NOTES, RECORDED_NOTE
 from routeviz.errors import InputError
 from routeviz.plots.catalogue import Material
+from routeviz.quantities import count
 from routeviz.report.drawn import Drawn, drawn_figures
 from routeviz.report.routes import SEED, pack_routes, sample_rows
 from routeviz.report.tables import Code, cells_table, figures_table, pairs, paths_table, table
 from routeviz.routelog import RouteLog
-from routeviz.space import extent, kind_of
-from routeviz.space.layout import path_words
+from routeviz.space import RoutingSpace, extent, kind_of
+from routeviz.space.kinds import is_lattice
+from routeviz.space.layout import path_words, row_words
 from routeviz.space.svg import THEMES
 from routeviz.stats import Figure, cell_usage, path_usage, summary
 from routeviz.writing import whole_file
@@ -30,13 +32,6 @@ IMAGES = 200
 """Images whose routes are shown; of a longer log a sample of so many."""
 
 MOST_BYTES = 5_000_000
-
-DIRECTIONS = {
-    "grid": "layers from left to right, scales from fine (top) to coarse",
-    "lanes": "layers from left to right, what each chooses from from top to bottom",
-    "arcs": "nodes from left to right, operations as arcs between them",
-}
-"""How a route is read, by the layout of its space."""
 
 _TILES = ("images", "distinct_routes", "open_paths", "decided_paths", "macs_conv_mean", "macs_conv_varying")
 
@@ -96,7 +91,7 @@ def make_report(
     drawn, left_out = drawn_figures(material, progress=progress)
     parts = [
         _figures_section(drawn, left_out),
-        _numbers_section(figures),
+        _numbers_section(figures, material.log),
         _usage_section(material.log),
         _settings_section(material.log, command),
     ]
@@ -174,11 +169,12 @@ def _named(figure: Figure) -> str:
 
 def _routes_section(log: RouteLog, ids: tuple[str, ...]) -> str:
     options = "".join(f"<option>{escape(id_)}</option>" for id_ in ids)
-    n = len(log)
-    sampled = f"A sample of {len(ids):,} of the log's {n:,} images, drawn with seed {SEED}." if len(ids) < n else ""
+    n, one = len(log), log.rows_are.removesuffix("s")
+    every = count(n, log.rows_are)
+    sampled = f"A sample of {len(ids):,} of the log's {every}, drawn with seed {SEED}." if len(ids) < n else ""
     return f"""<section id="routes-part"><h2>Routes</h2>
-<p class="soft">The route of one image: {DIRECTIONS[kind_of(log.space).layout]}. {sampled}</p>
-<div class="choose"><label for="image">Image</label>
+<p class="soft">The route of one {one}: {_direction(log.space)}. {sampled}</p>
+<div class="choose"><label for="image">{one.capitalize()}</label>
 <select id="image" autocomplete="off">{options}</select>
 <button type="button" id="previous">Previous</button><button type="button" id="next">Next</button></div>
 <div class="image"><img id="picture" alt="" hidden><dl id="facts"></dl></div>
@@ -186,6 +182,17 @@ def _routes_section(log: RouteLog, ids: tuple[str, ...]) -> str:
 <p class="picked soft" id="picked"><noscript>Routes are drawn by a script; let this page run its own.</noscript></p>
 </section>
 """
+
+
+def _direction(space: RoutingSpace) -> str:
+    """How a route is read, by the layout of its space."""
+    kind = kind_of(space)
+    if kind.layout == "arcs":
+        return "nodes from left to right, operations as arcs between them"
+    down = "what each chooses from from top to bottom" if kind.layout == "lanes" else ""
+    if kind.layout == "grid" and any(row_words(space).values()):
+        down = f"{'scales' if is_lattice(space) else 'strides'} from fine (top) to coarse"
+    return ", ".join(part for part in (f"{kind.column}s from left to right", down) if part)
 
 
 def _figures_section(drawn: list[Drawn], left_out: Mapping[str, str]) -> str:
@@ -199,20 +206,27 @@ def _figures_section(drawn: list[Drawn], left_out: Mapping[str, str]) -> str:
     return f'<section id="figures-part"><h2>Figures</h2><div class="figures">{shown}</div>{rest}</section>\n'
 
 
-def _numbers_section(figures: list[Figure]) -> str:
+def _numbers_section(figures: list[Figure], log: RouteLog) -> str:
     topics = groupby(figures, key=lambda figure: figure.topic)
     tables = "".join(f"<h3>{escape(topic)}</h3>{figures_table(about)}" for topic, about in topics)
-    rows = [(name, counts, left_out) for name, (counts, left_out) in CONVENTION_NOTES.items()]
+    known = CONVENTION_NOTES if not log.costs else {log.costs.convention: RECORDED_NOTE}
+    rows = [(name, counts, left_out) for name, (counts, left_out) in known.items()]
     notes = table(("convention", "counts", "leaves out"), rows, whole=True)
     return f'<section id="numbers-part"><h2>In numbers</h2>{tables}<h3>MACs, by convention</h3>{notes}</section>\n'
 
 
 def _usage_section(log: RouteLog) -> str:
-    return (
-        f'<section id="usage-part"><h2>Cells and paths</h2><p class="soft">Shares of all {len(log):,} images. '
+    blind = (
         "A cell is starved where only zeros are sent to it, and image-blind where what it gets holds nothing of the "
-        "image. Entropy: of whether a path is open, over images; 0 where all agree, 1 where they split evenly.</p>"
-        f"<h3>Cells</h3>{cells_table(log.space.cell_names, cell_usage(log))}"
+        "image. "
+        if log.space.zeros
+        else ""
+    )
+    return (
+        '<section id="usage-part"><h2>Cells and paths</h2><p class="soft">'
+        f"Shares of all {count(len(log), log.rows_are)}. {blind}"
+        f"Entropy: of whether a path is open, over {log.rows_are}; 0 where all agree, 1 where they split evenly.</p>"
+        f"<h3>Cells</h3>{cells_table(log.space.cell_names, cell_usage(log), blind=log.space.zeros)}"
         f"<h3>Paths</h3>{paths_table(path_words(log.space), path_usage(log))}</section>\n"
     )
 
@@ -223,7 +237,7 @@ def _settings_section(log: RouteLog, command: str) -> str:
     )
     options = data.get("options") or {}
     facts = {
-        "images": f"{len(log):,}" + (f"; {len(log.skipped):,} more could not be read" if log.skipped else ""),
+        log.rows_are: f"{len(log):,}" + (f"; {len(log.skipped):,} more could not be read" if log.skipped else ""),
         "dataset": " ".join(str(data[key]) for key in ("name", "split") if data.get(key)),
         "options of the dataset": ", ".join(f"{key}={value}" for key, value in options.items()),
         "SHA-256 of the images' ids": Code(data.get("ids_sha256") or ""),
@@ -237,7 +251,8 @@ def _settings_section(log: RouteLog, command: str) -> str:
         "routing space": extent(log.space),
         "digest of the space": Code(log.space.digest),
         "digest of the log": Code(log.digest),
-        "traced with": f"routeviz {log.source['routeviz']}" if log.source.get("routeviz") else "",
+        "model": log.source.get("model") or "",
+        "traced, or recorded, with": f"routeviz {log.source['routeviz']}" if log.source.get("routeviz") else "",
         "this page": f"routeviz {__version__}",
     }
     again = (
@@ -260,7 +275,9 @@ def _title(material: Material) -> str:
     images = " ".join(str(data[key]) for key in ("name", "split") if data.get(key))
     if not images:
         return f"Routes of {material.name}"
-    return f"Routes of {images}" + (f" through {made_by['file']}" if made_by.get("file") else "")
+    through = made_by.get("file") or (material.log.source.get("network_kind") or {}).get("title")
+    through = through or material.log.source.get("model")
+    return f"Routes of {images}" + (f" through {through}" if through else "")
 
 
 def _style() -> str:

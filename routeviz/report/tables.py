@@ -44,15 +44,10 @@ def figures_table(figures: Iterable[Figure]) -> str:
     return table(("figure", Number("value"), "unit", "definition"), rows, whole=True)
 
 
-def cells_table(names: Sequence[str], usage: pd.DataFrame) -> str:
-    """Set `routeviz.stats.cell_usage`."""
-    columns = {
-        "open": "open",
-        "closed": "closed",
-        "unreached": "unreached",
-        "zeros": "starved",
-        "image_blind": "image-blind",
-    }
+def cells_table(names: Sequence[str], usage: pd.DataFrame, *, blind: bool = True) -> str:
+    """Set `routeviz.stats.cell_usage`; where cells cannot be image-blind, without that."""
+    columns = {"open": "open", "closed": "closed", "unreached": "unreached"}
+    columns |= {"zeros": "starved", "image_blind": "image-blind"} if blind else {}
     shares = usage[list(columns)].to_numpy()
     rows = [(name, *map(Share, values)) for name, values in zip(names, shares, strict=True)]
     return table(("cell", *map(Number, columns.values())), rows)

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from routeviz.errors import InputError
+from routeviz.space.kinds import extent
 from routeviz.space.route import Route
 from routeviz.space.space import RoutingSpace
 
@@ -268,7 +269,10 @@ class _Sketch:
 
     def __init__(self, space: RoutingSpace, name: str, source: str):
         if space.kind != "lattice" or space.scales != SCALES:
-            raise InputError(f"static architectures are modelled in a lattice of {SCALES} scales; this is {space}")
+            raise InputError(
+                f"static architectures are modelled in a lattice of {SCALES} scales, this space is {extent(space)}: "
+                "compare its routes with each other"
+            )
         self.space, self.name, self.source = space, name, source
         self.activations = np.zeros(space.n_paths, np.float32)
 

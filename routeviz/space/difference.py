@@ -39,6 +39,7 @@ def difference_data(
     *,
     opens: tuple[np.ndarray, np.ndarray] | None = None,
     names: tuple[str, str] = ("left", "right"),
+    rows: str = "images",
     path_notes: Mapping[str, Sequence[object]] | None = None,
     cell_notes: Mapping[str, Sequence[object]] | None = None,
 ) -> dict[str, Any]:
@@ -58,6 +59,8 @@ def difference_data(
         The default is what the activations open as routes.
     names : pair of str
         What the sides are called; any text.
+    rows : str
+        What a side is made of, for the words: ``images``, ``tokens``, ``architectures``.
     path_notes, cell_notes : mapping of str to sequence, optional
         As for `lattice_data`.
 
@@ -88,7 +91,7 @@ def difference_data(
     # A browser builds a drawing anew, legend and all, where the mode is another.
     data = geometry(space, _legend(names), mode="\n".join(("difference", *names)), strokes=STROKES, marks=MARKS)
     path_text = [
-        f"{path['name']}\n{_side(names[0], *one)}\n{_side(names[1], *other)}\n{_verdict(side, names)}"
+        f"{path['name']}\n{_side(names[0], *one, rows)}\n{_side(names[1], *other, rows)}\n{_verdict(side, names)}"
         for path, one, other, side in zip(
             data["paths"],
             zip(values[0], shares[0], strict=True),
@@ -129,8 +132,8 @@ def _short(name: str) -> str:
     return words if len(words) <= 14 else f"{words[:13]}…"
 
 
-def _side(name: str, activation: float, share: float) -> str:
-    words = ("shut", "open")[int(share)] if share in (0, 1) else f"open in {100 * share:.0f}% of its images"
+def _side(name: str, activation: float, share: float, rows: str) -> str:
+    words = ("shut", "open")[int(share)] if share in (0, 1) else f"open in {100 * share:.0f}% of its {rows}"
     return f"{name}: activation {activation:.4g}, {words}"
 
 

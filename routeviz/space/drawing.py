@@ -160,11 +160,14 @@ def lattice_data(
             [f"cell {UNUSED}", "cell unreached", "open", "cell closed, passes its input on"],
             "shut",
         )
+        # Where nothing sends zeros, whatever is reached is given the image, or the token.
         path_text = [
-            f"{name}\nactivation {value:.4g}{', forced' * here}: {verdict}, {SENT_WORDS[code]}"
+            f"{name}\nactivation {value:.4g}{', forced' * here}: {verdict}{f', {SENT_WORDS[code]}' * space.zeros}"
             for name, value, here, verdict, code in zip(names, values, forced.tolist(), verdicts, carried, strict=True)
         ]
-        told = [f"{STATES[s]}; {INPUT_WORDS[k]}" for s, k in zip(state, kind, strict=True)]
+        told = [
+            f"{STATES[s]}; {INPUT_WORDS[k]}" if space.zeros else STATES[s] for s, k in zip(state, kind, strict=True)
+        ]
         cell_text = [
             f"{cell}\n{words if here else UNUSED}" for cell, words, here in zip(cells, told, used, strict=True)
         ]

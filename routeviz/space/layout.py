@@ -126,6 +126,16 @@ def row_words(space: RoutingSpace) -> dict[int, str]:
     }
 
 
+def axes_words(space: RoutingSpace) -> str:
+    """By what the paths of a space are told apart: ``layer, scale and move`` in a lattice, or ``layer and expert``."""
+    kind = kind_of(space)
+    if is_lattice(space):
+        return "layer, scale and move"
+    words = [kind.column] + ["stride"] * any(row_words(space).values())
+    words += [kind.row if kind.layout != "grid" else "move"] * (len(set(space.moves)) > 1)
+    return " and ".join(words)
+
+
 def move_order(space: RoutingSpace) -> list[str]:
     """The moves of a space in the order of the cells that offer the most of them."""
     offers = [space.moves[space.paths_from(cell)] for cell in range(space.n_cells)]

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from routeviz.errors import InputError
+from routeviz.quantities import count
 from routeviz.routelog import RouteLog
 from routeviz.space import INPUTS, Route
 from routeviz.stats.usage import blocks, path_usage
@@ -80,7 +81,7 @@ def common_network(log: RouteLog, *, keep: float = 0.95, factors: str = "ones") 
     _check([keep])
     kept = _at_least(usage.open.to_numpy(), keep)
     values = np.ones(len(kept)) if factors == "ones" else np.minimum(usage.activation_open.fillna(0).to_numpy(), 1)
-    name = f"common to {100 * keep:g} % of {len(log)} images"
+    name = f"common to {100 * keep:g} % of {count(len(log), log.rows_are)}"
     return CommonNetwork(
         route=Route(log.space, np.where(kept, values, 0), name=name),
         keep=keep,

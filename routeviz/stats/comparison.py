@@ -25,9 +25,9 @@ class NetworkFacts:
     dynamic : bool
         Whether images decide over its paths.
     layers, width, num_classes : int
-    parameters : int
+    parameters : int or None
     macs_avg, macs_max, macs_min : float or None
-        Over images, in one convention and for one size of image.
+        Over images, in one convention and for one size of image; of a recorded log, over its rows.
     miou : float or None
         In [0, 1].
     dataset : str
@@ -45,7 +45,7 @@ class NetworkFacts:
     layers: int
     width: int
     num_classes: int
-    parameters: int
+    parameters: int | None
     macs_avg: float | None = None
     macs_max: float | None = None
     macs_min: float | None = None

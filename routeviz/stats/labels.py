@@ -6,8 +6,8 @@ import pandas as pd
 
 from routeviz.routelog import RouteLog
 
-NAMES = frozenset({"id", "image", "file"})
-"""Columns that tell rows apart instead of grouping them."""
+NAMES = frozenset({"id", "image", "file", "height", "width"})
+"""Columns that tell rows apart, or how large their pictures are, instead of grouping them."""
 
 MOST_LABELS = 50
 """Different values that a column may have."""
@@ -23,13 +23,14 @@ def label_columns(log: RouteLog) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        Columns of text, truth values or whole numbers, other than names of rows, with 2 to `MOST_LABELS` different
-        values, each in two rows on average; columns that `routeviz.trace` counts objects in are left out.
+        Columns of text, truth values or whole numbers, other than names and sizes of rows, with 2 to `MOST_LABELS`
+        different values, each in two rows on average; columns that `routeviz.trace` counts objects in are left out.
     """
     columns = [name for name in log.columns if name not in NAMES and not name.startswith(("macs_", "objects_"))]
     facts = log.facts(*columns) if columns else pd.DataFrame()
-    return tuple(
-        name
-        for name in columns
-        if not pd.api.types.is_float_dtype(facts[name]) and 2 <= facts[name].nunique() <= min(MOST_LABELS, len(log) / 2)
-    )
+    return tuple(name for name in columns if groups_rows(facts[name]))
+
+
+def groups_rows(values: pd.Series) -> bool:
+    """Whether a column's values, one a row, are classes of rows as `label_columns` takes them."""
+    return not pd.api.types.is_float_dtype(values) and 2 <= values.nunique() <= min(MOST_LABELS, len(values) / 2)

@@ -15,8 +15,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from routeviz.errors import InputError
+from routeviz.quantities import count
 from routeviz.routelog import RouteLog
 from routeviz.space import open_paths
+from routeviz.space.kinds import is_lattice
 from routeviz.stats.correlation import correlate, looked_at, unit_ranks
 
 SCALE_FACTS = (
@@ -59,18 +61,17 @@ def route_measures(log: RouteLog) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row an image: ``mean scale``, of the cells that open paths lead to, weighted by activation (0 is the finest;
-        NaN where nothing is open); ``open paths``, their number; and, where the log has them, ``MACs (conv)``.
+        One row an image: in a lattice ``mean scale``, of the cells that open paths lead to, weighted by activation (0
+        is the finest; NaN where nothing is open); ``open paths``, their number; and, where the log has them, ``MACs
+        (conv)``.
     """
     weight = activations(log)
     total = weight.sum(axis=1)
     coarse = weight @ log.space.paths.target_scale.to_numpy(np.float64)
-    table = pd.DataFrame(
-        {
-            "mean scale": np.divide(coarse, total, out=np.full(len(log), np.nan), where=total > 0),
-            "open paths": (weight > 0).sum(axis=1),
-        }
-    )
+    table = pd.DataFrame({"open paths": (weight > 0).sum(axis=1)})
+    if is_lattice(log.space):  # elsewhere no path leads to another scale
+        scale = np.divide(coarse, total, out=np.full(len(log), np.nan), where=total > 0)
+        table.insert(0, "mean scale", scale)
     return table.assign(**{"MACs (conv)": log.facts("macs_conv").to_numpy()}) if "macs_conv" in log.columns else table
 
 
@@ -146,7 +147,8 @@ def correlation_verdict(table: pd.DataFrame) -> str:
     n_values, n_facts = table.value.nunique(), table.fact.nunique()
     beyond = table[table.p_corrected < LEVEL]
     asked = f"of the {n_values} that differ between images"
-    facts = f"{n_facts} object-scale facts" if n_facts > 1 else table.fact.iloc[0]
+    of_scale = set(table.fact) <= set(SCALE_FACTS)
+    facts = f"{n_facts} {'object-scale ' * of_scale}facts" if n_facts > 1 else table.fact.iloc[0]
     if beyond.empty:
         smallest = table.p_corrected.min()
         return f"No effect beyond chance: none {asked} goes with {facts} (smallest corrected p {smallest:.3f})."
@@ -247,7 +249,8 @@ def predict_groups(
     truth = groups.iloc[rows].astype(str).to_numpy(dtype=object)
     counts = pd.Series(truth).value_counts()
     if len(counts) < 2 or counts.min() < folds:
-        given = ", ".join(f"{n} images ({name})" for name, n in counts.items()) or "no images"
+        rows = log.rows_are
+        given = ", ".join(f"{count(n, rows)} ({name})" for name, n in counts.items()) or f"no {rows}"
         raise InputError(f"groups of {given}; prediction in {folds} folds needs two or more groups of {folds} or more")
     gates = activations(RouteLog(log.gates[rows], log.facts("id").iloc[rows], log.space))
     seen = gates if features == "activation" else (gates > 0).astype(np.float64)
@@ -292,6 +295,11 @@ def _looked_at(
 def _facts(log: RouteLog, names: Sequence[str] | None) -> pd.DataFrame:
     names = [name for name in SCALE_FACTS if name in log.columns] if names is None else list(names)
     if not names:
+        if log.source.get("model"):
+            raise InputError(
+                "a recorded log knows nothing of the scale of objects; name facts of its own (--fact, facts=[...]), or "
+                "a class to predict (--by)"
+            )
         raise InputError("this log knows nothing of the scale of objects; trace labelled images")
     if unknown := [name for name in names if name not in log.columns]:
         known = [name for name in SCALE_FACTS if name in log.columns]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import entropy
 
-from routeviz.quantities import quantity
+from routeviz.quantities import of_rows, quantity
 from routeviz.routelog import RouteLog
+from routeviz.routelog.log import SIZE
 from routeviz.stats.dynamics import PERMUTATIONS, image_groups, mutual_information
 from routeviz.stats.usage import cell_usage, path_usage, route_counts
 
@@ -96,14 +96,12 @@ def summary(log: RouteLog) -> list[Figure]:
 
 def _worded(figure: Figure, rows: str) -> Figure:
     """A figure in the words of a log whose rows are no images."""
-    if rows == "images":
-        return figure
-
-    def put(text: str) -> str:
-        # Image-blind is the word of an input, whatever the rows are.
-        return re.sub(r"\bimage(s?)\b(?!-)", rows.removesuffix("s") + r"\1", text)
-
-    return replace(figure, name=put(figure.name), unit=put(figure.unit), definition=put(figure.definition))
+    name = figure.name
+    if rows == "architectures":  # an architecture decides nothing: it is what was decided
+        name = name.replace("decided by the image", "that differ between images")
+    return replace(
+        figure, name=of_rows(name, rows), unit=of_rows(figure.unit, rows), definition=of_rows(figure.definition, rows)
+    )
 
 
 def _routes(log: RouteLog) -> Iterator[Figure]:
@@ -208,7 +206,7 @@ def _information(log: RouteLog) -> Iterator[Figure]:
 
 
 def _varying(log: RouteLog) -> Iterator[Figure]:
-    size = [name for name in ("height", "width") if name in log.columns]
+    size = [name for name in ("height", "width", SIZE) if name in log.columns]
     counted = [column for column in MACS if column in log.columns]
     facts = log.facts(*size, *counted)
     sizes = facts.groupby(size).ngroup() if size else np.zeros(len(log))
@@ -226,13 +224,17 @@ def _varying(log: RouteLog) -> Iterator[Figure]:
 
 
 def _cells(log: RouteLog) -> Iterator[Figure]:
-    usage = cell_usage(log)
+    usage, space = cell_usage(log), log.space
+    passes = space.passes.any() or space.bypass
+    closed = "pass their input on unchanged" if passes else "open none of their paths"
     for state, meaning in (
         ("open", "share of all cells whose operation runs, mean over images"),
-        ("closed", "share of all cells that are reached and pass their input on unchanged, mean over images"),
+        ("closed", f"share of all cells that are reached and {closed}, mean over images"),
         ("unreached", "share of all cells to which nothing is sent, mean over images"),
     ):
         yield Figure(f"{state}_cells", f"{state} cells", float(usage[state].mean()), "share", meaning)
+    if not space.zeros:  # no cell is sent anything but what comes of the image
+        return
     reached = 1 - usage.unreached.sum() / len(usage)
     yield Figure(
         "starved_cells",

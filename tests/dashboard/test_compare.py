@@ -94,7 +94,7 @@ def test_groups_are_the_images_that_meet_conditions(compare, shelf_folder, log):
     app = compare(left_what="a group", left_where="id has 00002", right_what="a group", right_from=there)
     assert "**Right: all images, scenes**" in [item.value for item in app.markdown]
     assert metric(app, "mIoU: right").value == f"{100 * log.images['miou'].mean():.1f}%"
-    assert any("Mean of 1 images" in item.value for item in app.caption)
+    assert any("Mean of 1 image;" in item.value for item in app.caption)
     app.multiselect(key="left_where").set_value(["id has nothing"]).run()
     assert "no image is in the group" in app.error[0].value
 

@@ -144,3 +144,15 @@ def test_ends_survive_being_written():
     for number in (0.0, 12.0, 68_412_345.0, 1.23456e11):
         low, high = filters.span(filters.macs_between("conv", number, 2 * number))
         assert (low, high) == pytest.approx((number, 2 * number), rel=1e-4)
+
+
+def test_a_column_of_the_logs_own_is_asked_for_by_its_classes_or_its_range():
+    table = pd.DataFrame({"id": list("abcd"), "digit": ["3", "5", "3", None], "right": [1, 0, 1, 1]})
+    table["loss"] = [0.1, 2, 0.5, np.nan]
+    own = Evidence(table)
+    assert rows(own, "digit is 3") == [0, 2]
+    assert rows(own, filters.one_of("digit", ["3", "5"])) == [0, 1, 2]
+    assert rows(own, "right is 0") == [1]
+    assert rows(own, "loss 0.1 to 0.5") == [0, 2]
+    assert filters.replaced(["digit is 3", "loss 0 to 1"], "digit is 5") == ["loss 0 to 1", "digit is 5"]
+    assert passing(["size is 3", "digit 3 to 5"], own)[1] == ["size is 3", "digit 3 to 5"]

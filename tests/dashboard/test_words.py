@@ -3,7 +3,10 @@ import math
 import pytest
 
 from routeviz.dashboard.words import WORDS, hint, percent, plain, short
+from routeviz.space import lattice_space
 from routeviz.space.drawing import FORCED, LEGEND
+
+SPACE = lattice_space(3, 4)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +46,7 @@ def test_text_from_files_is_no_markdown(text, escaped):
 
 
 def test_every_entry_of_a_lattice_s_legend_is_explained():
-    assert all(hint(text) for _, _, text in (*LEGEND, FORCED))
-    assert hint("closed: input passes on") == WORDS["closed"]
-    assert hint("starved: zeros arrive") == WORDS["image-blind"]
-    assert hint("weights") == ""
+    assert all(hint(text, SPACE) for _, _, text in (*LEGEND, FORCED))
+    assert hint("closed: input passes on", SPACE) == WORDS["closed"]
+    assert hint("starved: zeros arrive", SPACE) == WORDS["image-blind"]
+    assert hint("weights", SPACE) == ""

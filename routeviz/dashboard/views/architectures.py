@@ -11,7 +11,17 @@ import pandas as pd
 import streamlit as st
 
 import routeviz as rv
-from routeviz.dashboard import asked, caches, charts, components, exports, filtering, filters, links, state
+from routeviz.dashboard import (
+    architecture_charts,
+    asked,
+    caches,
+    components,
+    exports,
+    filtering,
+    filters,
+    links,
+    state,
+)
 from routeviz.dashboard.chooser import choose_collection
 from routeviz.dashboard.collection import Collection
 from routeviz.dashboard.words import UNKNOWN, WORDS, percent, plain, short
@@ -73,7 +83,7 @@ def drawings(collection: Collection, routes: Mapping[str, Route], costs: pd.Data
         for name, route in routes.items()
     ]
     now = state.value(state.ARCHITECTURE)
-    charts.drawings(
+    architecture_charts.drawings(
         cards,
         key=DRAWINGS,
         chosen=now if now in [route.name for route in routes.values()] else cards[0]["id"],
@@ -136,7 +146,8 @@ def nearest(collection: Collection, routes: Mapping[str, Route], convention: str
         offer = st.container(width="content")
     filtering.filter_bar(collection, convention, mask)
     if not mask.any():
-        st.info("No image passes the filter: remove a condition above.", icon=":material/filter_list_off:")
+        words = collection.say("No image passes the filter: remove a condition above.")
+        st.info(words, icon=":material/filter_list_off:")
         return
     counts = architecture_counts(table[mask])
     with offer:
@@ -153,7 +164,7 @@ def nearest(collection: Collection, routes: Mapping[str, Route], convention: str
             }
             for row in counts.itertuples()
         ]
-        charts.counts(
+        architecture_charts.counts(
             rows,
             chosen=filters.about(state.values(state.FILTER), "nearest"),
             key=COUNTS,

@@ -9,23 +9,36 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from routeviz.dashboard import asked, caches, components, detail, exports, owner, pictures, sides, state
+from routeviz.dashboard import (
+    asked,
+    components,
+    detail,
+    exports,
+    filtering,
+    likeness,
+    owner,
+    pictures,
+    sides,
+    state,
+)
 from routeviz.dashboard.chooser import LISTED, choose_collection
 from routeviz.dashboard.collection import Collection, of_log
 from routeviz.dashboard.components import Figure
-from routeviz.dashboard.filters import Evidence
 from routeviz.dashboard.order import window
 from routeviz.dashboard.settings import Settings
 from routeviz.dashboard.shelf import Item, with_routes
 from routeviz.dashboard.sides import Side
-from routeviz.dashboard.words import WORDS, percent, plain, short
+from routeviz.dashboard.words import WORDS, explain, percent, plain, short
 from routeviz.errors import DatasetError, InputError, RoutevizError
 from routeviz.plots import plot_route_differences
+from routeviz.quantities import of_rows
 from routeviz.space import architectures
+from routeviz.space.kinds import is_lattice
 
 IMAGE, GROUP, ALL, STATIC = KINDS = ("an image", "a group", "all images", "an architecture")
 SAME = "as in the sidebar"
 LONGEST = 14
+MOST_FACTS = 2
 METRICS = ("jaccard", "hamming")
 LATTICES = {"left": "compare_left", "right": "compare_right", "difference": "compare_difference"}
 
@@ -44,7 +57,7 @@ def comparison(collection: Collection, convention: str) -> None:
     if not sides.comparable(left[1].space, right[1].space):
         st.error(
             f"These lie in different routing spaces, {left[1].space} and {right[1].space}: choose two with the same "
-            "layers and scales.",
+            "cells and paths.",
             icon=":material/error:",
         )
         return
@@ -53,19 +66,19 @@ def comparison(collection: Collection, convention: str) -> None:
     lattices(left[1], right[1], names)
     show_differing(left[1], right[1])
     show_pictures(left, right, names)
+    st.divider()
+    likeness.show(collection)
 
 
 def choose_side(side: str, main: Collection, convention: str) -> tuple[Collection, Side] | None:
     """Offer what one side can be; None where it cannot be shown, after saying why."""
-    default = KINDS.index(IMAGE)
     key = partial(state.of_side, side)
     what, where = st.columns(2)
-    with what:
-        asked.check(key("what"), KINDS, "kind of side")
-        kind = st.selectbox(f"{side.capitalize()} side", KINDS, default, key=key("what"), bind=state.BOUND)
     try:
         with where:
             collection, source = choose_source(side, main)
+        with what:
+            kind = choose_kind(side, collection)
         if kind == STATIC:
             offered = list(architectures(collection.space))
             name = asked.choose("Architecture", offered, lambda: offered[0], key=key("architecture"))
@@ -81,15 +94,28 @@ def choose_side(side: str, main: Collection, convention: str) -> tuple[Collectio
             shown = sides.of_checkpoint(collection, collection.checkpoint.name, convention, progress=bar.progress)
             bar.empty()
         else:
-            mask, unknown = passing(collection, conditions)
+            mask, unknown = filtering.passing(collection, conditions)
             if unknown:
-                st.caption(f":material/info: Says nothing about these images: {plain('; '.join(unknown))}")
-            shown = sides.of_group(collection, mask, sides.group_name(conditions) + source, convention)
+                words = f"Says nothing about these {collection.rows_are}: {plain('; '.join(unknown))}"
+                st.caption(f":material/info: {words}")
+            name = sides.group_name(conditions, collection.rows_are) + source
+            shown = sides.of_group(collection, mask, name, convention)
     except RoutevizError as error:
         st.error(plain(error), icon=":material/error:")
         return None
     st.caption(plain(shown.note).capitalize() if shown.note else "")
     return collection, shown
+
+
+def choose_kind(side: str, collection: Collection) -> str:
+    """Offer one row, some or all of them, and where the space holds static architectures, one of these."""
+    key, kinds = state.of_side(side, "what"), KINDS if is_lattice(collection.space) else KINDS[:-1]
+    # The address names them as they are called on the screen.
+    offered = [collection.say(kind) for kind in kinds]
+    if st.session_state.get(key, offered[0]) not in offered:
+        del st.session_state[key]
+    asked.check(key, offered, "kind of side")
+    return kinds[offered.index(st.selectbox(f"{side.capitalize()} side", offered, key=key, bind=state.BOUND))]
 
 
 def choose_source(side: str, main: Collection) -> tuple[Collection, str]:
@@ -104,14 +130,15 @@ def choose_source(side: str, main: Collection) -> tuple[Collection, str]:
         list(offered),
         key=key,
         bind=state.BOUND,
-        help=f"{WORDS['route log']} A checkpoint runs the images that the sidebar names, now.",
+        help=WORDS["route log"] + " A checkpoint runs the images that the sidebar names, now." * (not main.recorded),
     )
     asked.say(key, "log or checkpoint")
     item = offered[name]
     if item is None:
         return main, ""
     if item.kind == "log":
-        return of_log(item, shelf, settings), f", {item.path.name}"
+        path = item.path if item.path.name != "log" else item.path.parent
+        return of_log(item, shelf, settings), f", {path.name}"
     return sides.under(main, item), f", {item.path.stem}"
 
 
@@ -119,12 +146,12 @@ def choose_row(side: str, collection: Collection) -> int:
     """Offer the images of a collection."""
     ids, key = collection.facts["id"], state.of_side(side, "image")
     if not len(ids):
-        raise InputError("there are no images here; choose another log")
+        raise InputError(collection.say("there are no images here; choose another log"))
     found = np.flatnonzero(ids.to_numpy() == state.value(key))
     current = int(found[0]) if len(found) else first_row(side, collection.facts)
     options = [ids.iat[row] for row in window(np.arange(len(ids)), current, LISTED)]
-    id_ = asked.choose("Image", options, lambda: ids.iat[current], key=key, help="Type to search.")
-    asked.say(key, "image")
+    id_ = asked.choose(collection.say("Image"), options, lambda: ids.iat[current], key=key, help="Type to search.")
+    asked.say(key, collection.say("image"))
     return int(np.flatnonzero(ids.to_numpy() == id_)[0])
 
 
@@ -140,66 +167,85 @@ def first_row(side: str, facts: pd.DataFrame) -> int:
     if side == left:
         return 0
     costs = facts.get("macs_conv", facts.index.to_series()).to_numpy()
-    return int(np.argmax(np.abs(costs - costs[0])))
+    furthest = int(np.argmax(np.abs(costs - costs[0])))
+    return furthest or min(1, len(facts) - 1)  # where all cost the same, the next
 
 
 def choose_conditions(side: str, collection: Collection) -> list[str]:
     """Offer conditions that a group's images meet."""
     key = state.of_side(side, "where")
-    facts = collection.facts
-    classes = sorted(facts["scale_class"].dropna().unique()) if "scale_class" in facts else []
-    suggested = [f"scale class {name}" for name in classes] + [f"{name} open" for name in collection.space.path_names]
+    suggested = filtering.suggestions(collection)
+    if is_lattice(collection.space):
+        example = "MACs (conv) 69 M to 70 M, mIoU 40% to 60%, L3 s1 up open"
+    else:
+        example = filtering.example(collection)
     return st.multiselect(
-        "Images that meet all of",
+        collection.say("Images that meet all of"),
         [*dict.fromkeys([*state.values(key), *suggested])],
         key=key,
         bind=state.BOUND,
         accept_new_options=True,
-        placeholder="All images. Choose, or type: MACs (conv) 69 M to 70 M, mIoU 40% to 60%, L3 s1 up open",
+        placeholder=collection.say(f"All images. Choose, or type: {example}"),
         help="The same conditions as in the filter of the other views.",
     )
 
 
-def passing(collection: Collection, conditions: list[str]) -> tuple[np.ndarray, list[str]]:
-    """Which images of a log meet conditions, and which conditions say nothing about them."""
-    log = collection.log
-    evidence = Evidence(
-        collection.facts,
-        log,
-        lambda: caches.population(log.digest, log),
-        lambda metric: caches.nearest(log.digest, metric, log)["architecture"].to_numpy(),
-    )
-    return caches.passing((*collection.key, len(collection.facts)), tuple(conditions), evidence)
-
-
 def numbers(left: Side, right: Side, convention: str) -> None:
-    """Distance, MACs and mIoU of both sides."""
-    places = st.columns([1.1, 1.2, 1.2, 1, 1.3])
-    with places[0]:
+    """Distance, MACs and mIoU of both sides, or in place of mIoU what a recorded log says of its rows."""
+    cost, both = f"MACs ({convention})", [name for name in left.facts if name in right.facts]
+    shown = [(cost, explain("MACs", left.space), left.macs, right.macs, "relative")]
+    if both and math.isnan(left.miou) and math.isnan(right.miou):
+        help_ = f"Of the log's own column; of several {right.rows}, the mean."
+        shown += [(name, help_, left.facts[name], right.facts[name], "plain") for name in both[:MOST_FACTS]]
+    else:
+        shown.append(("mIoU", WORDS["mIoU"], left.miou, right.miou, "points"))
+    places = iter(st.columns([1.1, 1.2, *[1.1] * len(shown), 1.3]))
+    with next(places):
         asked.check(state.COMPARED_BY, METRICS, "distance")
         metric = st.selectbox("Distance", METRICS, key=state.COMPARED_BY, bind=state.BOUND, help=WORDS["distance"])
-    places[1].metric(f"{metric} distance", f"{sides.distance(left, right, metric):.4f}", help=WORDS["distance"])
-    for place, words, help_, pair, how in (
-        (places[2], f"MACs ({convention})", WORDS["MACs"], (left.macs, right.macs), "relative"),
-        (places[3], "mIoU", WORDS["mIoU"], (left.miou, right.miou), "points"),
-    ):
-        with place.container(gap=None):
-            show = short if how == "relative" else percent
-            gap = pair[1] - pair[0]
-            if math.isnan(gap) or gap == 0:
-                delta = None
-            else:
-                delta = f"{100 * gap / pair[0]:+.2f}%" if how == "relative" else f"{100 * gap:+.1f} points"
-            st.metric(f"{words}: right", show(pair[1]), delta, delta_color="off", help=help_)
-            st.caption(f"left {show(pair[0])}")
+    next(places).metric(f"{metric} distance", f"{sides.distance(left, right, metric):.4f}", help=WORDS["distance"])
+    for words, help_, one, other, how in shown:
+        with next(places).container(gap=None):
+            show = percent if how == "points" else short
+            st.metric(f"{words}: right", show(other), gap_words(one, other, how), delta_color="off", help=help_)
+            st.caption(f"left {show(one)}")
     one, other = left.is_open, right.is_open
-    with places[4].container(gap=None):
+    with next(places).container(gap=None):
         st.metric(
             "paths: left only, right only, both",
             f"{(one & ~other).sum()} · {(other & ~one).sum()} · {(one & other).sum()}",
-            help=f"{WORDS['path']} A group opens a path where at least half of its images do.",
+            help=of_rows("A group opens a path where at least half of its images do.", left.rows),
         )
         st.caption(f"of {left.space.n_paths}")
+    if missing := unknown_words(left, right, convention, [words for words, *_ in shown]):
+        st.caption(f":material/info: {plain(missing)}")
+
+
+def gap_words(left: float, right: float, how: str) -> str | None:
+    """By how much the right side is apart from the left one: in percent, in points, or in its own unit."""
+    gap = right - left
+    if math.isnan(gap) or gap == 0:
+        return None
+    if how == "points":
+        return f"{100 * gap:+.1f} points"
+    return f"{100 * gap / left:+.2f}%" if how == "relative" and left else f"{gap:+.3g}"
+
+
+def unknown_words(left: Side, right: Side, convention: str, shown: list[str]) -> str:
+    """Why a number is not known of a side; empty where all are."""
+    said = []
+    for where, side in zip(state.SIDES, (left, right), strict=True):
+        fixed = not side.n_images
+        if math.isnan(side.macs) and not fixed:  # of an architecture its note says why
+            said.append(f"no MACs {where}: its log does not hold them in the convention {convention}")
+        if math.isnan(side.miou) and "mIoU" in shown:
+            why = "a static architecture was not evaluated" if fixed else f"these {side.rows} have no labels of pixels"
+            said.append(f"no mIoU {where}: {why}")
+        lacking = [name for name in shown if math.isnan(side.facts.get(name, 0.0))]
+        said += [
+            f"no {name} {where}: the log has none of {'this' if side.row is not None else 'these'}" for name in lacking
+        ]
+    return "; ".join(said)
 
 
 def lattices(left: Side, right: Side, names: tuple[str, str]) -> None:
@@ -211,7 +257,7 @@ def lattices(left: Side, right: Side, names: tuple[str, str]) -> None:
         place.markdown(f"**{where.capitalize()}: {plain(name)}**")
         notes = {
             "mean activation": [f"{value:.4g}" for value in side.mean.activations],
-            "open in": [f"{percent(share)} of its images" for share in side.mean.opens],
+            "open in": [f"{percent(share)} of its {side.rows}" for share in side.mean.opens],
         }
         with place:
             components.lattice(
@@ -231,6 +277,7 @@ def lattices(left: Side, right: Side, names: tuple[str, str]) -> None:
         left.mean.activations,
         right.mean.activations,
         opens=(left.mean.opens, right.mean.opens),
+        rows=left.rows,
         names=names if max(map(len, names)) <= LONGEST else state.SIDES,
         key=LATTICES["difference"],
         selected=selected,
@@ -257,7 +304,7 @@ def about_selected(left: Side, right: Side, names: tuple[str, str]) -> None:
     space = left.space
     for side, called in ((left, names[0]), (right, names[1])):
         words = "; ".join(
-            f"{space.moves[path]} {side.mean.activations[path]:.4f}, {opened(side, path)}"
+            f"{space.ways[path]} {side.mean.activations[path]:.4f}, {opened(side, path)}"
             for path in space.paths_named(name)
         )
         st.caption(f"**{plain(called)}** at {name}: {words}")
@@ -266,7 +313,7 @@ def about_selected(left: Side, right: Side, names: tuple[str, str]) -> None:
 def opened(side: Side, path: int) -> str:
     """Whether a side opens a path, in words."""
     if side.n_images > 1:
-        return f"open in {percent(side.mean.opens[path])} of its images"
+        return f"open in {percent(side.mean.opens[path])} of its {side.rows}"
     return "open" if side.is_open[path] else "shut"
 
 
@@ -287,7 +334,7 @@ def show_differing(left: Side, right: Side) -> None:
         column = f"open_{where}"
         if side.n_images > 1:
             table[column] *= 100
-            config[column] = number(f"images open, {where}", format="%.0f%%")
+            config[column] = number(f"{side.rows} open, {where}", format="%.0f%%")
         else:
             table[column] = np.where(table[column] >= sides.HALF, "open", "shut")
             config[column] = f"path, {where}"
@@ -296,7 +343,7 @@ def show_differing(left: Side, right: Side) -> None:
 
 def show_pictures(left: tuple[Collection, Side], right: tuple[Collection, Side], names: tuple[str, str]) -> None:
     """Image and segmentation of the sides that are images."""
-    shown = []
+    shown, lacking = [], {}
     for (collection, side), name in zip((left, right), names, strict=True):
         if side.row is None:
             continue
@@ -309,13 +356,15 @@ def show_pictures(left: tuple[Collection, Side], right: tuple[Collection, Side],
             sample, result = collection.sample(side.row), None
             st.caption(plain(error))
         if sample is None:
-            st.caption(plain(collection.no_pictures))
+            lacking[collection.no_pictures] = None  # once where both sides lack it
             continue
         shape = f"{sample.image.shape[1]} / {sample.image.shape[0]}"
         table = pictures.palette(len(collection.class_names) or 256, collection.class_colors)
         shown.append(Figure(f"{name}: image", pictures.photo(sample.image), shape=shape))
         segmented = "" if result is None else pictures.chart(pictures.coloured(result.prediction, table))
         shown.append(Figure(f"{name}: segmentation", segmented, note=collection.no_network, shape=shape, sharp=True))
+    for words in lacking:
+        st.caption(plain(words))
     if shown:
         components.figures(shown, key="compare_pictures", columns=4)
 

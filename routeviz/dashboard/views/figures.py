@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import streamlit as st
 
-from routeviz.dashboard import caches, exports, state
+from routeviz.dashboard import asked, caches, exports, state
 from routeviz.dashboard.chooser import choose_collection
 from routeviz.dashboard.collection import Collection
 from routeviz.dashboard.exports import Kept
+from routeviz.dashboard.facts import own_labels
 from routeviz.dashboard.material import material_of
-from routeviz.dashboard.words import WORDS, plain
+from routeviz.dashboard.words import plain
 from routeviz.errors import RoutevizError
 from routeviz.plots import Sheet
 from routeviz.plots.catalogue import FIGURES, Figure, Material
@@ -114,8 +115,8 @@ def move(key: str, by: int) -> None:
 
 def show_catalogue(collection: Collection, convention: str) -> None:
     """The twelve figures, each drawn when it is asked for."""
-    bar = st.columns([5, 1.2], vertical_alignment="bottom")
-    bar[0].subheader("Figures of this log", help=WORDS["route log"])
+    bar = st.columns([3.4, 1.6, 1.2], vertical_alignment="bottom")
+    bar[0].subheader("Figures of this log", help=collection.explain("route log"))
     if collection.log is None:
         st.info(
             "These figures are drawn from a route log, and a checkpoint is chosen. Choose a route log at the left, or "
@@ -125,7 +126,12 @@ def show_catalogue(collection: Collection, convention: str) -> None:
         return
     drawn = st.session_state.setdefault(state.DRAWN, set())
     names = {(collection.log.digest, name) for name in FIGURES}
-    bar[1].button(
+    by = ""
+    if labels := own_labels(collection):
+        with bar[1]:
+            by = asked.choose("Groups by", labels, lambda: labels[0], key=state.GROUPS)
+        asked.say(state.GROUPS, "column")
+    bar[2].button(
         "Draw all",
         key="figures_draw_all",
         icon=":material/brush:",
@@ -133,7 +139,7 @@ def show_catalogue(collection: Collection, convention: str) -> None:
         args=(names,),
         width="stretch",
     )
-    material = material_of(collection, convention, state.value(state.IMAGE) or "")
+    material = material_of(collection, convention, state.value(state.IMAGE) or "", by)
     figures = list(FIGURES.values())
     for start in range(0, len(figures), COLUMNS):
         for place, figure in zip(st.columns(COLUMNS), figures[start : start + COLUMNS], strict=False):
@@ -144,16 +150,17 @@ def show_catalogue(collection: Collection, convention: str) -> None:
 def show_card(figure: Figure, collection: Collection, material: Material, drawn: set[tuple[str, str]]) -> None:
     """One figure of the catalogue: what it shows, its picture once asked for, and the ways to take it away."""
     number = list(FIGURES).index(figure.name) + 1
-    st.markdown(f"**{number}. {figure.title}**", help=figure.caption)
-    asked = (collection.log.digest, figure.name)
+    title, caption = figure.words(collection.log)
+    st.markdown(f"**{number}. {title}**", help=caption)
+    this = (collection.log.digest, figure.name)
     bar = st.columns(2)
-    if asked not in drawn:
+    if this not in drawn:
         bar[0].button(
             "Draw",
             key=f"figures_draw_{figure.name}",
             icon=":material/brush:",
             on_click=drawn.add,
-            args=(asked,),
+            args=(this,),
             width="stretch",
         )
         return
@@ -162,21 +169,19 @@ def show_card(figure: Figure, collection: Collection, material: Material, drawn:
         return figure.describe(material)
 
     try:
-        picture = caches.preview((*asked, *material_key(collection, material)), make)
+        picture = caches.preview((*this, *material_key(collection, material)), make)
     except RoutevizError as error:
         st.caption(f":material/block: {plain(str(error)[0].upper() + str(error)[1:])}.")
         return
     with bar[0]:
-        exports.offer(
-            make, key=f"figures_{figure.name}", name=figure.title, caption=figure.caption, made_by=figure.call
-        )
+        exports.offer(make, key=f"figures_{figure.name}", name=title, caption=caption, made_by=figure.call)
     st.image(picture, width="stretch")
 
 
 def material_key(collection: Collection, material: Material) -> caches.Key:
     """All that a figure of the catalogue depends on, beside the log."""
     runs = tuple((name, len(lines)) for name, lines in material.runs.items())
-    return (material.image, material.convention, collection.dataset_key, collection.network_settings, runs)
+    return (material.image, material.convention, material.by, collection.dataset_key, collection.network_settings, runs)
 
 
 collection_shown, macs_convention = choose_collection()

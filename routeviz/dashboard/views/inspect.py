@@ -14,6 +14,7 @@ from routeviz.dashboard import caches, components, detail, exports, pictures, st
 from routeviz.dashboard.chooser import choose_collection, choose_image
 from routeviz.dashboard.collection import Collection
 from routeviz.dashboard.components import Figure
+from routeviz.dashboard.facts import own_facts
 from routeviz.dashboard.words import UNKNOWN, WORDS, percent, plain, short
 from routeviz.errors import DatasetError, RoutevizError
 from routeviz.plots import Sheet, plot_route
@@ -21,7 +22,8 @@ from routeviz.space import Route
 
 LATTICE = "inspect_lattice"
 SAME = 1e-3
-OWN_FACTS = 4
+OWN_FACTS = 6
+SCORES = (("miou", "mIoU"), ("pixel_accuracy", "pixel accuracy"))
 
 
 @st.fragment
@@ -39,6 +41,8 @@ def image_view(collection: Collection, convention: str) -> None:
     route = Route(collection.space, gates, name=facts["id"])
     route_view(collection, row, facts, route, convention)
     numbers(collection, facts, route, convention)
+    if collection.recorded:
+        own_numbers(collection, facts)
     left, right = st.columns([3, 1], gap="medium")
     with right:
         show_classes(collection, facts)
@@ -96,7 +100,7 @@ def path_notes(collection: Collection) -> dict[str, list[str]]:
     usage = caches.path_usage(collection.log.digest, collection.log)
     return {
         "mean in this log": [f"{value:.3f}" for value in usage["activation"]],
-        "open in": [f"{percent(share)} of this log's images" for share in usage["open"]],
+        "open in": [f"{percent(share)} of this log's {collection.rows_are}" for share in usage["open"]],
     }
 
 
@@ -105,41 +109,30 @@ def cell_notes(collection: Collection) -> dict[str, list[str]]:
     if collection.log is None:
         return {}
     usage = caches.cell_usage(collection.log.digest, collection.log)
-    return {
-        "open in": [f"{percent(share)} of this log's images" for share in usage["open"]],
-        "image-blind in": [percent(share) for share in usage["image_blind"]],
-    }
+    notes = {"open in": [f"{percent(share)} of this log's {collection.rows_are}" for share in usage["open"]]}
+    blind = {"image-blind in": [percent(share) for share in usage["image_blind"]]}
+    return notes | (blind if collection.space.zeros else {})
 
 
 def numbers(collection: Collection, facts: Mapping[str, Any], route: Route, convention: str) -> None:
     """MACs beside those of the log, and what is known of the image and its route."""
-    table, states = collection.facts, route.cell_states
-    own = own_facts(table)
-    shown = own if collection.recorded else ("mIoU", "pixel accuracy")
-    places = iter(st.columns([1.3, *[1] * len(shown), 1, 1.6]))
+    table, states, explain = collection.facts, route.cell_states, collection.explain
+    places = iter(st.columns([1.3, *[1] * (0 if collection.recorded else len(SCORES)), 1, 1.6]))
     column = f"macs_{convention}"
     with next(places).container(gap=None):
-        st.metric(f"MACs ({convention})", short(facts.get(column)), help=WORDS["MACs"])
+        st.metric(f"MACs ({convention})", short(facts.get(column)), help=collection.explain("MACs"))
         if column in table:
             values = table[column]
             st.caption(f"average {short(values.mean())}, {short(values.min())} to {short(values.max())}")
-    if collection.recorded:
-        for column in own:
-            with next(places).container(gap=None):
-                value = facts[column]
-                if pd.api.types.is_numeric_dtype(table[column]):
-                    st.metric(column, short(value))
-                    st.caption(f"average {short(table[column].mean())}")
-                else:
-                    st.metric(column, UNKNOWN if pd.isna(value) else plain(value))
-    else:
-        for column, words in (("miou", "mIoU"), ("pixel_accuracy", "pixel accuracy")):
-            with next(places).container(gap=None):
-                st.metric(words, percent(facts.get(column)), help=WORDS[words])
-                if column in table:
-                    st.caption(f"average {percent(table[column].mean())}")
+        elif collection.recorded:
+            st.caption("not in this log")
+    for column, words in () if collection.recorded else SCORES:
+        with next(places).container(gap=None):
+            st.metric(words, percent(facts.get(column)), help=WORDS[words])
+            if column in table:
+                st.caption(f"average {percent(table[column].mean())}")
     with next(places).container(gap=None):
-        st.metric("open paths", f"{route.open.sum()}", help=WORDS["path"])
+        st.metric("open paths", f"{route.open.sum()}", help=collection.explain("path"))
         st.caption(f"of {route.space.n_paths}")
     count = states["state"].value_counts()
     blind = states["input"].isin(["zeros", "constant"]).sum()
@@ -147,15 +140,23 @@ def numbers(collection: Collection, facts: Mapping[str, Any], route: Route, conv
         st.metric(
             "cells open, closed, unreached",
             " · ".join(str(count.get(name, 0)) for name in ("open", "closed", "unreached")),
-            help=f"{WORDS['cell']} Closed: {WORDS['closed']} Unreached: {WORDS['unreached']}",
+            help=" ".join([explain("cell"), f"Closed: {explain('closed')}", f"Unreached: {explain('unreached')}"]),
         )
-        st.caption(f"{blind} of those reached are image-blind", help=WORDS["image-blind"])
+        if route.space.zeros:
+            st.caption(f"{blind} of those reached are image-blind", help=WORDS["image-blind"])
 
 
-def own_facts(table: pd.DataFrame) -> list[str]:
-    """The first facts that whoever recorded a log gave its images."""
-    named = [name for name in table if name not in ("id", "image") and not name.startswith("macs_")]
-    return named[:OWN_FACTS]
+def own_numbers(collection: Collection, facts: Mapping[str, Any]) -> None:
+    """The first facts that whoever recorded the log gave its rows."""
+    table, own = collection.facts, own_facts(collection.facts)[:OWN_FACTS]
+    for column, place in zip(own, st.columns(len(own)) if own else (), strict=True):
+        value = facts[column]
+        with place.container(gap=None):
+            if pd.api.types.is_numeric_dtype(table[column]):
+                st.metric(column, short(value))
+                st.caption(f"average {short(table[column].mean())}")
+            else:
+                st.metric(column, UNKNOWN if pd.isna(value) else plain(value))
 
 
 def show_classes(collection: Collection, facts: Mapping[str, Any]) -> None:
@@ -167,6 +168,9 @@ def show_classes(collection: Collection, facts: Mapping[str, Any]) -> None:
 
 def show_given(collection: Collection, row: int, facts: Mapping[str, Any]) -> str:
     """Show the picture and its label, or what to do for them; gives the picture's shape as CSS writes it."""
+    if collection.recorded and collection.dataset is None:
+        st.caption(plain(collection.no_pictures))
+        return ""
     shape = f"{facts.get('width', 4)} / {facts.get('height', 3)}"
     image, label = Figure(f"image{scale_words(facts)}", note=collection.no_pictures), Figure("label")
     try:

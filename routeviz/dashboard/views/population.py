@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from functools import partial
 
@@ -24,21 +23,25 @@ from routeviz.dashboard import (
     links,
     scaling,
     state,
+    unlogged,
 )
 from routeviz.dashboard.chooser import choose_collection, thumbnail_of
 from routeviz.dashboard.collection import Collection
 from routeviz.dashboard.population import MOST_CLUSTERED, MOST_PLACED, Population
-from routeviz.dashboard.words import WORDS, plain, short
+from routeviz.dashboard.words import plain, short
 from routeviz.plots import Sheet
 from routeviz.quantities import count
 from routeviz.routelog import RouteLog
 from routeviz.space import STATES, Route, kind_of
+from routeviz.space.kinds import is_lattice
+from routeviz.space.layout import axes_words
+from routeviz.stats import label_columns
 
 LATTICE, HEAT, GATES, COST, PLANE, TYPICAL = (
     f"population_{name}" for name in ("lattice", "heat", "gates", "macs", "plane", "typical")
 )
 SHOWN = {"mean activation": "Mean activation", "share open": "Share of images that open a path"}
-ALL_PATHS = "all paths, by layer"
+ALL_PATHS = "all paths, by {}"
 CLUSTERS = 4
 ALL, DYNAMIC, SCALE = QUESTIONS = "What do images do?", "How dynamic is it?", "Does it follow scale?"
 
@@ -48,11 +51,16 @@ def population_view(collection: Collection, convention: str) -> None:
     """All charts, over the images that pass the filter; they run again together, as each of them changes the filter."""
     mask = filtering.filtered(collection)
     st.space("xsmall")
-    asked.check(state.QUESTION, QUESTIONS, "question")
+    told = is_lattice(collection.space) or any(name.startswith("objects_") for name in collection.log.columns)
+    # The address names them as they are called on the screen.
+    questions = [collection.say(one) for one in (QUESTIONS if told else QUESTIONS[:-1])]
+    if st.session_state.get(state.QUESTION, questions[0]) not in questions:
+        del st.session_state[state.QUESTION]
+    asked.check(state.QUESTION, questions, "question")
     question = st.segmented_control(
         "Question",
-        QUESTIONS,
-        default=ALL,
+        questions,
+        default=questions[0],
         key=state.QUESTION,
         bind=state.BOUND,
         required=True,
@@ -60,8 +68,8 @@ def population_view(collection: Collection, convention: str) -> None:
     )
     filtering.filter_bar(collection, convention, mask)
     if not mask.any():
-        word = collection.rows_are.removesuffix("s")
-        st.info(f"No {word} passes the filter: remove a condition above.", icon=":material/filter_list_off:")
+        words = collection.say("No image passes the filter: remove a condition above.")
+        st.info(words, icon=":material/filter_list_off:")
         return
     if question == DYNAMIC:
         dynamics.show(collection, mask, convention)
@@ -102,8 +110,13 @@ def usage(collection: Collection, population: Population, mask: np.ndarray) -> N
             required=True,
             label_visibility="collapsed",
         )
-        title, by_share = f"{SHOWN[shown]}, {count(mask.sum(), log.rows_are)}", shown == "share open"
-        words.markdown(f"**{title}**", help=f"Activation: {WORDS['activation']} Path: {WORDS['path']}", width="stretch")
+        label, by_share = collection.say(SHOWN[shown]), shown == "share open"
+        title = f"{label}, {count(mask.sum(), log.rows_are)}"
+        words.markdown(
+            f"**{title}**",
+            help=f"Activation: {collection.explain('activation')} Path: {collection.explain('path')}",
+            width="stretch",
+        )
         route = Route(space, np.clip(share if by_share else mean, 0, 1))
         offer(lambda: rv.plot_route.describe(route, title=title), key=LATTICE, name=title)
     subjects = {filters.subject(condition) for condition in state.values(state.FILTER)}
@@ -113,6 +126,7 @@ def usage(collection: Collection, population: Population, mask: np.ndarray) -> N
         share,
         states,
         by_share=by_share,
+        rows=log.rows_are,
         title=title,
         chosen=next((name for name in (*space.path_names, *space.cell_names) if name in subjects), ""),
         key=LATTICE,
@@ -120,9 +134,11 @@ def usage(collection: Collection, population: Population, mask: np.ndarray) -> N
     )
     with title_line():
         st.markdown(
-            f"**{SHOWN[shown]}, by {kind_of(space).column}, scale and move**",
-            help="A click on a path, here or in the lattice, or on a cell of the lattice, keeps the images that open "
-            "it; a second click those that do not; a third all.",
+            f"**{label}, by {axes_words(space)}**",
+            help=collection.say(
+                "A click on a path, here or in the drawing above, or on a cell there, keeps the images that open it; a "
+                "second click those that do not; a third all."
+            ),
             width="stretch",
         )
         offer(lambda: rv.plot_usage.describe(log.select(mask)), key=HEAT, name="Use of paths")
@@ -131,7 +147,8 @@ def usage(collection: Collection, population: Population, mask: np.ndarray) -> N
         mean,
         share,
         by_share=by_share,
-        label=SHOWN[shown],
+        rows=log.rows_are,
+        label=label,
         chosen=sorted(subjects),
         key=HEAT,
         on_choose=take(HEAT, "chosen", partial(filtering.turn, collection)),
@@ -143,12 +160,15 @@ def activations(collection: Collection, population: Population, mask: np.ndarray
     log, space = collection.log, collection.space
     with title_line():
         st.markdown(
-            "**Activations**", help=f"{WORDS['activation']} Gates of unreached cells do not count.", width="stretch"
+            "**Activations**",
+            help=f"{collection.explain('activation')} Gates of unreached cells do not count.",
+            width="stretch",
         )
-        asked.check(state.GATES_OF, [ALL_PATHS, *space.path_names])
+        ways = [ALL_PATHS.format(kind_of(space).column), *space.path_names]
+        asked.check(state.GATES_OF, ways)
         of = st.selectbox(
             "Activations of",
-            [ALL_PATHS, *space.path_names],
+            ways,
             key=state.GATES_OF,
             bind=state.BOUND,
             label_visibility="collapsed",
@@ -156,7 +176,7 @@ def activations(collection: Collection, population: Population, mask: np.ndarray
         )
         offer(lambda: rv.plot_activations.describe(log.select(mask)), key=GATES, name="Activations")
     asked.say(state.GATES_OF, "path")
-    if of == ALL_PATHS:
+    if of == ways[0]:
         charts.activation_grid(
             population.layer_shares(mask),
             across=kind_of(space).column,
@@ -171,6 +191,7 @@ def activations(collection: Collection, population: Population, mask: np.ndarray
     charts.bars(
         np.where(reached, population.values[:, path], np.nan),
         mask,
+        rows=log.rows_are,
         ends=(0.0, 1.0),
         ticks="{:.3g}".format,
         label=f"activation of {of} where its cell is reached",
@@ -184,11 +205,12 @@ def activations(collection: Collection, population: Population, mask: np.ndarray
 def cost(collection: Collection, mask: np.ndarray, convention: str) -> None:
     """MACs of all images, and of those that pass."""
     log, column, name = collection.log, f"macs_{convention}", f"MACs ({convention})"
+    title = collection.say(f"{name} of each image")
     with title_line():
-        st.markdown(f"**{name} per image**", help=WORDS["MACs"], width="stretch")
+        st.markdown(f"**{title}**", help=collection.explain("MACs"), width="stretch")
         if column in collection.facts:
             make = partial(_macs_sheet, log, mask, convention)
-            offer(make, key=COST, name=f"{name} per image")
+            offer(make, key=COST, name=title)
     if column not in collection.facts:
         st.caption(f"This log does not hold MACs in the convention {convention}: choose another one.")
         return
@@ -197,8 +219,9 @@ def cost(collection: Collection, mask: np.ndarray, convention: str) -> None:
     charts.bars(
         values,
         mask,
+        rows=log.rows_are,
         ticks=written(values),
-        label=f"{name}; line: average of the images that pass",
+        label=collection.say(f"{name}; line: average of the images that pass"),
         span=filters.span(filters.about(state.values(state.FILTER), name)),
         marks=[(some.mean(), "")],
         title=name,
@@ -220,8 +243,10 @@ def plane(collection: Collection, population: Population, mask: np.ndarray, conv
     with title_line():
         st.markdown(
             "**Routes in two dimensions**",
-            help="Each point is an image, placed by the first two principal components of its activations: images "
-            "near each other take similar routes.",
+            help=collection.say(
+                "Each point is an image, placed by the first two principal components of its activations: images near "
+                "each other take similar routes."
+            ),
             width="stretch",
         )
         st.caption("colour by", width="content")
@@ -242,6 +267,7 @@ def plane(collection: Collection, population: Population, mask: np.ndarray, conv
         groups,
         group,
         collection.facts["id"].to_numpy(),
+        rows=log.rows_are,
         labels=tuple(f"component {at + 1} ({share:.0%} of variance)" for at, share in enumerate(population.explained)),
         outline=filters.outline(filters.about(state.values(state.FILTER), "place")),
         marks=[(row, str(number + 1)) for number, row in enumerate(found.typical.tolist())],
@@ -256,7 +282,7 @@ def plane(collection: Collection, population: Population, mask: np.ndarray, conv
         notes.append(f"The components were fitted to a sample of {MOST_PLACED:,} images; all are placed by them.")
     if n > charts.MOST_POINTS:
         notes.append(f"Grey: how many of all images lie where. Points: {charts.MOST_POINTS:,} at most, a sample.")
-    st.caption(" ".join(notes))
+    st.caption(collection.say(" ".join(notes)))
 
 
 def clusters(collection: Collection, population: Population, mask: np.ndarray) -> None:
@@ -265,7 +291,9 @@ def clusters(collection: Collection, population: Population, mask: np.ndarray) -
     with title_line():
         st.markdown(
             "**Clusters of routes**",
-            help="k-means on all activations. Typical is the image whose route is nearest to its cluster's centre.",
+            help=collection.say(
+                "k-means on all activations. Typical is the image whose route is nearest to its cluster's centre."
+            ),
             width="stretch",
         )
         st.number_input(
@@ -294,12 +322,12 @@ def clusters(collection: Collection, population: Population, mask: np.ndarray) -
         f" Fitted to a sample of {MOST_CLUSTERED:,} images; all are assigned." if len(mask) > MOST_CLUSTERED else ""
     )
     missing = f" {plain(collection.no_pictures)}" if collection.dataset is None else ""
-    st.caption(f"A click on a typical image opens it.{sampled}{missing}")
+    st.caption(collection.say(f"A click on a typical image opens it.{sampled}") + missing)
     options = [f"cluster {number + 1} of {total}" for number in range(total)]
     now = filters.about(state.values(state.FILTER), "cluster")
     st.session_state[state.CLUSTER] = now if now in options else None
     st.pills(
-        "Only the images of cluster",
+        collection.say("Only the images of cluster"),
         options,
         format_func=lambda name: name.split()[1],
         key=state.CLUSTER,
@@ -355,26 +383,15 @@ def _macs_sheet(log: RouteLog, mask: np.ndarray, convention: str) -> Sheet:
 
 
 def _plane_sheet(log: RouteLog, mask: np.ndarray, by: str, n: int) -> Sheet:
-    return rv.plot_embedding.describe(log.select(mask), by="scale_class" if by == "scale class" else None, clusters=n)
-
-
-def no_log(collection: Collection) -> None:
-    """Say how a checkpoint's routes become a log."""
-    st.header("A population is looked at in a route log")
-    st.markdown(
-        "You chose a checkpoint: its routes are computed one image at a time. Record those of a whole dataset first, "
-        "as a job on the Checkpoints page, or on the command line:"
-    )
-    command = shlex.join([*collection.trace_command(), "--out", f"logs/{collection.dataset_key[0]}"])
-    st.code(command, language="bash", wrap_lines=True)
-    links.link("checkpoints", "To the Checkpoints page", key="to_checkpoints", icon=":material/arrow_forward:")
+    column = "scale_class" if by == "scale class" else by if by in label_columns(log) else None
+    return rv.plot_embedding.describe(log.select(mask), by=column, clusters=n)
 
 
 shown_collection, macs_convention = choose_collection()
 if shown_collection is not None:
     if shown_collection.log is None:
-        no_log(shown_collection)
+        unlogged.show(shown_collection)
     elif not len(shown_collection.log):
-        st.info("This log holds no images: trace at least one.", icon=":material/info:")
+        st.info(f"This log holds no {shown_collection.rows_are}: trace at least one.", icon=":material/info:")
     else:
         population_view(shown_collection, macs_convention)

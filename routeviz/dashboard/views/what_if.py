@@ -247,7 +247,9 @@ def type_in(*, forced: bool) -> None:
 
 
 collection_shown, macs_convention = choose_collection()
-if collection_shown is not None:
+if collection_shown is not None and collection_shown.recorded:
+    st.info(plain(collection_shown.no_network), icon=":material/image_not_supported:")
+elif collection_shown is not None:
     upload = choose_upload()
     if upload is None:
         image_view(collection_shown, macs_convention)

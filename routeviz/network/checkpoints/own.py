@@ -22,6 +22,8 @@ FORMAT = "routeviz"
 SCHEMA = 1
 # One entry holds everything: safetensors writes several in an order that changes from run to run.
 _ENTRY = "routeviz"
+RECORDED = "recorded network"
+"""Entry of the header under which the weights of another kind of network say which it is."""
 _HEADER = {"format": str, "schema": int, "step": int, "config": dict, "extra": dict, "digest": str}
 
 
@@ -102,10 +104,16 @@ def read_checkpoint_header(path: str | Path) -> dict[str, Any]:
             names = list(file.keys())
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} cannot be read as a safetensors file: {one_line(error)}") from error
+    if RECORDED in metadata:
+        raise CheckpointError(
+            f"{path} holds the weights of {metadata[RECORDED]!a:.60}, a recorded network, which only its own program "
+            "runs: look at its route log instead (routeviz stats LOG, routeviz dashboard LOG)"
+        )
     if _ENTRY not in metadata:
         raise CheckpointError(
             f"{path} is a safetensors file of something else: its header has no {_ENTRY!r}, its tensors are "
-            f"{few(map(ascii, names)) or 'none'}; give a file that routeviz wrote"
+            f"{few(map(ascii, names)) or 'none'}; give a file that routeviz wrote, or if it is a network of your own, "
+            "record it where it runs (routeviz.record)"
         )
     try:
         header = json.loads(metadata[_ENTRY])
