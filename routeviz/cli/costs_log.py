@@ -97,7 +97,7 @@ def show_log(
         }
     effect = None if checkpoint is None else _run(log, checkpoint, root, small_gate, progress=not as_json)
     if effect is not None:
-        figures["without_starved"] = _effect(effect)
+        figures["without_starved"] = effect.summary()
     tables = {name: cost_table(net, size, name) for name in CONVENTIONS}
     rows = part_rows(tables, executed, times) if table else None
     if rows is not None:
@@ -175,25 +175,6 @@ def _run(log: RouteLog, checkpoint: Path, root: Path | None, small_gate: bool | 
     if wanted not in (None, net.provenance["sha256"]):
         raise InputError(f"{checkpoint} is not the checkpoint that was traced: its SHA-256 is not {wanted}")
     return without_starved(net, dataset, resize=resize and tuple(resize), progress=progress)
-
-
-def _effect(found: Starvation) -> dict[str, Any]:
-    table = found.images
-    figures: dict[str, Any] = {
-        name: float(table[name].mean()) for name in table if name not in ("id", "seconds", "seconds_without")
-    }
-    apart = found.difference
-    figures["images"] = len(table)
-    figures["images_changed"] = int((table.changed > 0).sum())
-    figures["miou"] = None if found.before is None else found.before.miou
-    figures["miou_without"] = None if found.after is None else found.after.miou
-    figures["miou_difference"] = None if apart is None else apart._asdict()
-    figures["seconds"], figures["seconds_without"] = (
-        float(table[name].median()) for name in ("seconds", "seconds_without")
-    )
-    saved = 1 - table.seconds_without / table.seconds
-    figures["time_saved"] = dict(zip(("low", "median", "high"), saved.quantile([0.25, 0.5, 0.75]), strict=True))
-    return figures
 
 
 def _effect_text(found: dict[str, Any]) -> str:

@@ -86,6 +86,7 @@ def executed_parts(
     *,
     with_gates: bool | np.ndarray = True,
     run_starved: bool = True,
+    starved: bool = False,
     image_blind: bool = False,
 ) -> np.ndarray:
     """Tell which parts of a network run on each route, whatever a convention charges.
@@ -96,8 +97,8 @@ def executed_parts(
     gates : ndarray, (image, path) float
     with_gates, run_starved
         As of `macs`.
-    image_blind : bool
-        Only those of cells whose input holds nothing of the image; see `image_blind_macs`.
+    starved, image_blind : bool
+        Only those of starved cells, or of all cells whose input holds nothing of the image; see `image_blind_macs`.
 
     Returns
     -------
@@ -111,8 +112,8 @@ def executed_parts(
     def tell(rows: slice, some: np.ndarray) -> None:
         found = flow(space, some, zeros=run_starved)
         executed = _executed(space, found, asked[rows], everything=False, run_starved=run_starved)
-        if image_blind:
-            _keep_of_cells(executed, space, found.image_blind)
+        if starved or image_blind:
+            _keep_of_cells(executed, space, found.image_blind if image_blind else found.starved)
         result[rows] = executed.T
 
     in_blocks(gates, tell)

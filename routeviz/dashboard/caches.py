@@ -32,13 +32,11 @@ from routeviz.space import RoutingSpace, architectures
 if TYPE_CHECKING:
     from routeviz.costs import CostTable, TimeTable
     from routeviz.counterfactual import ForcedRoute, Front, Importance, Original, Rerun
+    from routeviz.dashboard.spending import Spending
     from routeviz.network import RoutingNetwork
     from routeviz.stats import Figure, Prediction
 
 Key = tuple[Any, ...]
-
-MOST_COUNTED = 20_000
-"""Images of a log on which the cost of single cells is averaged."""
 
 OBJECT_FACTS = ("count", "median_area", "share_small", "share_medium", "share_large")
 
@@ -370,18 +368,21 @@ def times(config: str, image_size: tuple[int, int], seconds: float) -> tuple[Tim
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def parts_run(digest: str, config: str, image_size: tuple[int, int], convention: str, _log: RouteLog) -> pd.DataFrame:
-    """Mean MACs of a log's images, all at one size, in each part of its network: ``macs``, and ``blind`` of it."""
-    from routeviz.costs import cost_table, executed_parts
-    from routeviz.network import NetworkConfig, RoutingNetwork
+def spending(
+    key: Key, config: str, how: running.How, image_size: tuple[int, int], convention: str, _log: RouteLog
+) -> Spending:
+    """What a log, or the part of it that ``key`` names, spends where in a network of a configuration (JSON)."""
+    from routeviz.dashboard.spending import Spending
 
-    net = RoutingNetwork(NetworkConfig.from_dict(json.loads(config))).eval()
-    rows = np.unique(np.linspace(0, len(_log) - 1, min(MOST_COUNTED, len(_log))).astype(int))
-    gates, frame = _log.select(rows).gates, cost_table(net, image_size, convention).frame()
-    asked = net.config.fixed_gates is None
-    run = executed_parts(net, gates, with_gates=asked).mean(axis=0)
-    blind = executed_parts(net, gates, with_gates=asked, image_blind=True).mean(axis=0)
-    return frame.assign(blind=blind * frame.macs, macs=run * frame.macs)
+    return Spending(_log, json.loads(config), how, image_size, convention)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def without_starved(images: Key, how: running.How, _net: RoutingNetwork, _dataset: Any) -> dict[str, Any]:
+    """Some images with starved cells and without, in figures; ``images`` names checkpoint, dataset and positions."""
+    from routeviz.counterfactual import without_starved
+
+    return without_starved(_net, _dataset, resize=how.resize).summary()
 
 
 def key_of(path: Path, stamp: Key) -> Key:

@@ -109,6 +109,14 @@ class Collection:
         """The explanation of a word on the screen, in the words of this space and these rows."""
         return explain(term, self.space, self.rows_are)
 
+    @property
+    def image_size(self) -> tuple[int, int] | None:
+        """Height and width of most of the images, as they enter the network; None where it is not known."""
+        if "height" in self.facts and len(self.facts):
+            return tuple(int(end) for end in self.facts.groupby(["height", "width"]).size().idxmax())
+        sample = self.sample(0) if len(self.facts) else None
+        return None if sample is None else (self.how.resize or sample.image.shape[:2])
+
     def run(self, row: int) -> running.Pass | None:
         """Route and segmentation of an image, computed now; None where the picture or the checkpoint is not at hand."""
         sample = self.sample(row)
@@ -145,9 +153,14 @@ class Collection:
         key, id_ = self._image_key(row), self.facts["id"].iat[row]
         return caches.importance(key, self.how, self.ignore_index, id_, net, sample.image, label)
 
+    @property
+    def keeps_importance(self) -> bool:
+        """Whether the log holds what closing each path alone does to its images."""
+        return self.log is not None and "closed_kl" in self.log.columns
+
     def kept_importance(self) -> Importance | None:
         """What closing each path alone does to all images, where the log holds it."""
-        if self.log is None or "closed_kl" not in self.log.columns:
+        if not self.keeps_importance:
             return None
         return caches.kept_importance(self.log.digest, self.log)
 
@@ -182,6 +195,13 @@ class Collection:
             words.append("--small-gate" if small_gate else "--full-gate")
         return words
 
+    def without_starved(self, rows: Sequence[int]) -> dict[str, Any] | None:
+        """Some images with starved cells and without, as `Starvation.summary` tells it; None where nothing is run."""
+        if self.dataset is None or self.checkpoint is None:
+            return None
+        key = (*self._image_key(rows[0]), *(self.index(row) for row in rows))
+        return caches.without_starved(key, self.how, self.network(), _Some(self, rows))
+
     def network(self) -> RoutingNetwork:
         """The checkpoint's network."""
         return caches.network(self.checkpoint, self.network_settings)
@@ -207,6 +227,23 @@ class Collection:
     def _image_key(self, row: int) -> caches.Key:
         checkpoint = caches.key_of(self.checkpoint.path, self.checkpoint.stamp)
         return (*checkpoint, self.network_settings, *self.dataset_key, self.index(row))
+
+
+class _Some:
+    """Some images of a collection as a dataset; each is read as for the screen, which asks whether it may be."""
+
+    def __init__(self, collection: Collection, rows: Sequence[int]) -> None:
+        self._collection, self._rows = collection, rows
+        self.class_names, self.ignore_index = collection.dataset.class_names, collection.dataset.ignore_index
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> Sample:
+        sample = self._collection.sample(self._rows[index])
+        if sample is None:
+            raise DatasetError(self._collection.no_pictures)
+        return sample
 
 
 def of_log(item: Item, shelf: Sequence[Item], settings: Settings) -> Collection:

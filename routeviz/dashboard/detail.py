@@ -188,7 +188,9 @@ def log_share(collection: Collection, facts: Mapping[str, Any], convention: str,
         return
     size = int(facts["height"]), int(facts["width"])
     try:
-        table = caches.parts_run(collection.log.digest, collection.network_config, size, convention, collection.log)
+        key = (collection.log.digest,)
+        config, how = collection.network_config, collection.how
+        table = caches.spending(key, config, how, size, convention, collection.log).parts
     except RoutevizError as error:
         st.caption(plain(error))
         return

@@ -88,6 +88,8 @@ def test_executed_parts_cost_what_routes_do(make_net):
     np.testing.assert_array_equal(executed @ costs, macs(net, gates, (64, 32), with_gates=asked))
     blind = executed_parts(net, gates, image_blind=True)
     np.testing.assert_array_equal(blind @ costs, image_blind_macs(net, gates, (64, 32)))
+    starved = executed_parts(net, gates, starved=True)
+    np.testing.assert_array_equal(starved @ costs, starved_macs(net, gates, (64, 32)))
     assert len(executed_parts(net, gates[:0])) == 0
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import routeviz as rv
-from routeviz.dashboard import caches, state
+from routeviz.dashboard import caches, running, state
 
 LOG = "logs/scenes (log)"
 
@@ -153,5 +153,6 @@ def test_an_image_whose_file_is_broken_is_still_shown_with_its_route(open_app, s
 
 def test_what_a_log_spends_is_counted_without_keeping_its_gates(shelf_folder):
     log = rv.load_log(shelf_folder / "logs" / "scenes")
-    caches.parts_run("one", json.dumps(log.source["network"]), (64, 96), "conv", log)
+    spent = caches.spending(("one",), json.dumps(log.source["network"]), running.How(), (64, 96), "conv", log)
+    assert spent.parts["macs"].sum() == pytest.approx(log.images["macs_conv"].mean())
     assert "gates" not in vars(log)

@@ -40,7 +40,7 @@ LISTED = 500
 @st.fragment
 def architectures_view(collection: Collection, routes: Mapping[str, Route], convention: str) -> None:
     """Drawings to choose from, the chosen one, and the images."""
-    size = image_size(collection)
+    size = collection.image_size
     costs, problem = cost_table(collection, size, convention)
     drawings(collection, routes, costs, convention)
     if problem:
@@ -209,15 +209,6 @@ def take_row(ids: list[str]) -> None:
     """Open the image of the selected row."""
     if rows := st.session_state[TABLE].selection.rows:
         links.open_image(ids[rows[0]])
-
-
-def image_size(collection: Collection) -> tuple[int, int] | None:
-    """Height and width of most of the images, as they enter the network; None where it is not known."""
-    facts = collection.facts
-    if "height" in facts and len(facts):
-        return tuple(int(end) for end in facts.groupby(["height", "width"]).size().idxmax())
-    sample = collection.sample(0) if len(facts) else None
-    return None if sample is None else (collection.how.resize or sample.image.shape[:2])
 
 
 def cost_table(collection: Collection, size: tuple[int, int] | None, convention: str) -> tuple[pd.DataFrame, str]:

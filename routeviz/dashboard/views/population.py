@@ -22,6 +22,7 @@ from routeviz.dashboard import (
     filters,
     links,
     scaling,
+    starving,
     state,
     unlogged,
 )
@@ -43,7 +44,13 @@ LATTICE, HEAT, GATES, COST, PLANE, TYPICAL = (
 SHOWN = {"mean activation": "Mean activation", "share open": "Share of images that open a path"}
 ALL_PATHS = "all paths, by {}"
 CLUSTERS = 4
-ALL, DYNAMIC, SCALE = QUESTIONS = "What do images do?", "How dynamic is it?", "Does it follow scale?"
+ALL = "What do images do?"
+ANSWERS = {
+    "How dynamic is it?": dynamics.show,
+    "Does it follow scale?": scaling.show,
+    "What does it cost?": starving.show,
+}
+QUESTIONS = (ALL, *ANSWERS)
 
 
 @st.fragment
@@ -71,11 +78,8 @@ def population_view(collection: Collection, convention: str) -> None:
         words = collection.say("No image passes the filter: remove a condition above.")
         st.info(words, icon=":material/filter_list_off:")
         return
-    if question == DYNAMIC:
-        dynamics.show(collection, mask, convention)
-        return
-    if question == SCALE:
-        scaling.show(collection, mask, convention)
+    if question != ALL:
+        ANSWERS[question](collection, mask, convention)
         return
     population = caches.population(collection.log.digest, collection.log)
     usage(collection, population, mask)
