@@ -11,6 +11,7 @@ from routeviz.errors import DatasetError, InputError
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
 
     from routeviz.plots.catalogue import Material, Pictures
     from routeviz.routelog import RouteLog
@@ -64,6 +65,7 @@ def gather_material(
     InputError
         If something given is not what it should be, such as another checkpoint than was traced.
     """
+    from routeviz.counterfactual import flag_paths, is_importance, load_importance
     from routeviz.plots.catalogue import Material
     from routeviz.plots.networks import trace_steps
     from routeviz.routelog import load_log
@@ -82,6 +84,10 @@ def gather_material(
         if found is None and not log.source.get("model"):
             notes.append("pictures have no segmentation: give --checkpoint with the file that was traced")
         pictures = _pictures(log, dataset, found)
+
+    def importance() -> pd.DataFrame:
+        return flag_paths(load_importance(path).table(), convention=convention)
+
     return Material(
         log=log,
         name=path.resolve().name,
@@ -90,6 +96,7 @@ def gather_material(
         image=image,
         runs={run.resolve().name: read_metrics(run) for run in runs},
         steps=(lambda: trace_steps(steps, dataset, resize=resize and tuple(resize))) if dataset and steps else None,
+        importance=importance if is_importance(log.source) else None,
         convention=convention,
         by=by,
     ), notes

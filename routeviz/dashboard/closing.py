@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from routeviz.dashboard import asked, components, state
+from routeviz.dashboard import asked, components, exports, state
 from routeviz.dashboard.collection import Collection
 from routeviz.dashboard.words import WORDS, percent, plain
+from routeviz.plots import plot_importance
 
 if TYPE_CHECKING:
     from routeviz.counterfactual import Importance
@@ -58,6 +59,15 @@ def show_found(found: Importance, by: str, words: str, convention: str) -> None:
         return
     effect = np.nan_to_num(effect)
     most = float(effect.max())
+    over = "" if one else f", over {len(found):,} images"
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.markdown(f"**What closing each path alone changes{over}**", width="content")
+        with st.container(width="content"):
+            exports.offer(
+                lambda: plot_importance.describe(found.space, table, by=by, convention=convention),
+                key="importance",
+                name="Importance of paths",
+            )
     components.lattice(
         found.space,
         found.gates[0] if one else np.nan_to_num(found.gates).mean(axis=0),
@@ -72,7 +82,6 @@ def show_found(found: Importance, by: str, words: str, convention: str) -> None:
     )
     size = {"changed": percent(most), "kl": f"{most:.3g} nats", "miou": f"{100 * most:.1f} points"}
     largest = size.get(by, f"{most:,.0f} ({convention})")
-    over = "" if one else f", over {len(found):,} images"
     st.caption(f"Width and colour: {words}, how much changes when a path alone is closed; at most {largest}{over}.")
     show_ranking(ranked(table, by, convention=convention), convention)
     defined = limits.words(convention, labelled=bool(table["miou"].notna().any()))

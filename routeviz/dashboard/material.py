@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from routeviz.dashboard import caches, owner
@@ -36,9 +37,23 @@ def material_of(collection: Collection, convention: str, image: str, by: str = "
         image=image if (collection.facts["id"] == image).any() else "",
         runs={item.path.name: _metrics(str(item.path), _stamp(item)) for item in runs},
         steps=None if own is None or collection.dataset is None else lambda: _steps(collection, own),
+        importance=_importance(collection, convention),
         convention=convention,
         by=by,
     )
+
+
+def _importance(collection: Collection, convention: str) -> Callable[[], pd.DataFrame] | None:
+    """What closing each path does over all images, where the log holds it."""
+    if not collection.keeps_importance:
+        return None
+
+    def table() -> pd.DataFrame:
+        from routeviz.counterfactual import flag_paths
+
+        return flag_paths(collection.kept_importance().table(), convention=convention)
+
+    return table
 
 
 def _pictures(collection: Collection) -> Pictures:

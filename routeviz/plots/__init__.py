@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from routeviz.plots.experts import plot_experts as plot_experts
     from routeviz.plots.front import plot_front as plot_front
     from routeviz.plots.grouping import scale_groups as scale_groups
+    from routeviz.plots.importance import plot_importance as plot_importance
     from routeviz.plots.lattices import group_routes as group_routes
     from routeviz.plots.lattices import plot_architectures as plot_architectures
     from routeviz.plots.lattices import plot_route as plot_route
@@ -52,6 +53,7 @@ _HOME = {
     "plot_against_macs": "tried",
     "plot_experts": "experts",
     "plot_front": "front",
+    "plot_importance": "importance",
     "plot_embedding": "likeness",
     "plot_similarity": "likeness",
     "route_clusters": "likeness",

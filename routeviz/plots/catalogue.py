@@ -1,4 +1,4 @@
-"""The twelve figures of a paper, each drawn from whatever is at hand."""
+"""The figures of a paper, each drawn from whatever is at hand."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ import pandas as pd
 from routeviz.errors import InputError, place_of
 from routeviz.plots.expense import plot_accuracy, plot_macs, plot_training_budget
 from routeviz.plots.grouping import scale_groups
+from routeviz.plots.importance import plot_importance
 from routeviz.plots.lattices import plot_architectures, plot_route, plot_route_differences, plot_space
 from routeviz.plots.likeness import plot_embedding, plot_similarity
 from routeviz.plots.sheet import Sheet
 from routeviz.plots.tried import plot_against_macs
 from routeviz.plots.usage import plot_activations, plot_training_activations, plot_usage
-from routeviz.quantities import of_rows
+from routeviz.quantities import count, of_rows
 from routeviz.routelog import RouteLog
 from routeviz.space.kinds import is_lattice
 from routeviz.stats import label_columns
@@ -63,6 +64,8 @@ class Material:
         Metrics of training runs, as `routeviz.training.read_metrics` gives them; the first one made the log's network.
     steps : function, optional
         Gives the logs of that run's checkpoints over some images, by step.
+    importance : function, optional
+        Gives what closing each path alone changes over the log's images, as `routeviz.flag_paths` does.
     convention : str
         Of the MACs.
     by : str
@@ -76,6 +79,7 @@ class Material:
     image: str = ""
     runs: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     steps: Callable[[], Mapping[int, RouteLog]] | None = None
+    importance: Callable[[], pd.DataFrame] | None = None
     convention: str = "conv"
     by: str = ""
 
@@ -225,6 +229,14 @@ def _training_budget(material: Material) -> Sheet:
     return plot_training_budget.describe(material.runs)
 
 
+def _importance(material: Material) -> Sheet:
+    if material.importance is None:
+        raise InputError("importance of paths is not in this log: run routeviz importance, whose folder is one with it")
+    log, convention = material.log, material.convention
+    title = f"Closing each path alone, {count(len(log), log.rows_are)}"
+    return plot_importance.describe(log.space, material.importance(), convention=convention, title=title)
+
+
 FIGURES = {
     figure.name: figure
     for figure in (
@@ -327,6 +339,14 @@ FIGURES = {
             "Expected MACs, which the budget steers, and real MACs, which an image costs, along training.",
             "rv.plot_training_budget(metrics)",
             _training_budget,
+        ),
+        Figure(
+            "importance",
+            "Importance of paths",
+            "Share of the pixels whose class changes when a path alone is closed. Dashed, with a cross: paths that are "
+            "costly, often open and useless.",
+            "rv.plot_importance(found.space, rv.flag_paths(found.table()))",
+            _importance,
         ),
     )
 }

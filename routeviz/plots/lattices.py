@@ -44,16 +44,16 @@ def plot_space(space: RoutingSpace, *, title: str = "") -> Sheet:
     data = lattice_data(space)
     marks = []
     if len(data["moves"]) > MOST_MOVES:  # each has a row of its own, which names it
-        marks.append(_strokes(data, range(space.n_paths), colour=series(0)[0], width=2, name="path"))
+        marks.append(strokes(data, range(space.n_paths), colour=series(0)[0], width=2, name="path"))
     else:
         for index, move in enumerate(data["moves"]):
             chosen = [i for i, name in enumerate(space.moves) if name == move]
             dash = _MOVES.get(move, ("solid", "dot", "dash")[index % 3])
-            marks.append(_strokes(data, chosen, colour=series(index)[0], width=3, dash=dash, name=f"{move} path"))
+            marks.append(strokes(data, chosen, colour=series(index)[0], width=3, dash=dash, name=f"{move} path"))
     cells = [(cell["x"], cell["y"]) for cell in data["cells"]]
     x, y = np.array(cells, float).T
     marks.append(Dots(x, y, INK, size=13, filled=False, name="cell", texts=tuple(data["cell_text"])))
-    return Sheet(((_panel(data, marks, title),),), data=_data(space, {}))
+    return Sheet(((lattice_panel(data, marks, title),),), data=_data(space, {}))
 
 
 @figure
@@ -134,16 +134,14 @@ def plot_route_differences(
     for (name, route), here in zip(routes.items(), is_open, strict=True):
         data = lattice_data(route.space, route.activations)
         marks = [
-            _strokes(data, range(route.space.n_paths), colour=FAINT, width=1),
-            _strokes(data, np.flatnonzero(everywhere), colour=SOFT, width=4, name="open in all"),
-            _strokes(
-                data, np.flatnonzero(here & ~everywhere), colour=DIFFERENCE, width=5, name="open here, not in all"
-            ),
-            _strokes(
+            strokes(data, range(route.space.n_paths), colour=FAINT, width=1),
+            strokes(data, np.flatnonzero(everywhere), colour=SOFT, width=4, name="open in all"),
+            strokes(data, np.flatnonzero(here & ~everywhere), colour=DIFFERENCE, width=5, name="open here, not in all"),
+            strokes(
                 data, np.flatnonzero(somewhere & ~here), colour=DIFFERENCE, width=4, dash="dot", name="open elsewhere"
             ),
         ]
-        panels.append(_panel(data, [*marks, *_cells(data)], f"{plain(name, 28)}: {int(here.sum())} paths open"))
+        panels.append(lattice_panel(data, [*marks, *_cells(data)], f"{plain(name, 28)}: {int(here.sum())} paths open"))
     return Sheet(tuple((panel,) for panel in _stacked(panels)), data=_data(spaces.pop(), routes))
 
 
@@ -233,25 +231,26 @@ def _route_panel(route: Route, title: str, *, height: float = 1.75, fixed: bool 
     data = lattice_data(route.space, route.activations, static=fixed)
     kinds, levels = np.array(data["path_kind"]), np.array(data["path_level"])
     key = (RAMP_STEPS - 1,) if fixed else (1, (RAMP_STEPS - 1) // 2, RAMP_STEPS - 1)
-    marks = [_strokes(data, np.flatnonzero(kinds == ""), colour=FAINT, width=1)]
+    marks = [strokes(data, np.flatnonzero(kinds == ""), colour=FAINT, width=1)]
     for level in key:
         name = "open path" if fixed else f"open at {level / (RAMP_STEPS - 1):.1f}"
-        marks.append(Line(NOTHING, NOTHING, RAMP[level], _width(level), name=name))
+        marks.append(Line(NOTHING, NOTHING, RAMP[level], level_width(level), name=name))
     for kind, dash in (("open", "solid"), ("blind", "dash")):
         for level in np.unique(levels[kinds == kind]):
             chosen = np.flatnonzero((kinds == kind) & (levels == level))
             name = "open, image-blind" if kind == "blind" else ""
-            marks.append(_strokes(data, chosen, colour=RAMP[level], width=_width(level), dash=dash, name=name))
+            marks.append(strokes(data, chosen, colour=RAMP[level], width=level_width(level), dash=dash, name=name))
     passed = np.flatnonzero(kinds == "passed")
-    marks.append(_strokes(data, passed, colour=SOFT, width=PASSED + 1, dash="dot", name="input passed on"))
-    return _panel(data, [*marks, *_cells(data)], title, height=height)
+    marks.append(strokes(data, passed, colour=SOFT, width=PASSED + 1, dash="dot", name="input passed on"))
+    return lattice_panel(data, [*marks, *_cells(data)], title, height=height)
 
 
-def _width(level: int) -> float:
+def level_width(level: int) -> float:
+    """Width of a line of a step of the colour ramp."""
     return THIN + (THICK - THIN) * level / (RAMP_STEPS - 1)
 
 
-def _panel(data: dict, marks: Sequence[Mark], title: str, *, height: float = 1.35) -> Panel:
+def lattice_panel(data: dict, marks: Sequence[Mark], title: str, *, height: float = 1.35) -> Panel:
     """A space in its frame: where it is fed from, what it leads to, columns and rows as ticks."""
     words, columns, rows = data["words"], data["columns"], data["rows"]
     step = max(1, -(-(len(columns) - 1) // 16))
@@ -319,7 +318,7 @@ def _cells(data: dict) -> list[Dots]:
     return marks
 
 
-def _strokes(
+def strokes(
     data: dict, chosen: Sequence[int], *, colour: str, width: float, dash: str = "solid", name: str = ""
 ) -> Line:
     """Some paths of a lattice as one line with gaps; one with a name is in the legend even if there are none."""

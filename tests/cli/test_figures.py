@@ -15,7 +15,7 @@ TRAINING = {"accuracy", "training_activations", "training_budget"}
 
 @pytest.fixture(scope="module")
 def shelf(tmp_path_factory):
-    """A tiny run on scenes, and the log of its checkpoint."""
+    """A tiny run on scenes, the log of its checkpoint, and one with the importance of its paths."""
     folder = tmp_path_factory.mktemp("shelf")
     scenes = rv.open_dataset("scenes", length=6, size=(64, 96))
     torch.manual_seed(1)
@@ -34,6 +34,7 @@ def shelf(tmp_path_factory):
     line = {"kind": "evaluation", "step": 10, "miou": 0.5, "macs": macs, "expected_macs": 1e6}
     (run / "metrics.jsonl").write_text(json.dumps(line) + "\n")
     rv.trace(rv.load_checkpoint(checkpoint), scenes, out=folder / "log", workers=0)
+    rv.importance(rv.load_checkpoint(checkpoint), scenes, out=folder / "importance", workers=0)
     return folder
 
 
@@ -51,13 +52,14 @@ def test_the_command_knows_the_catalogue():
 @pytest.mark.slow
 def test_all_that_a_log_and_its_run_permit(routeviz, shelf, tmp_path):
     out = tmp_path / "figures"
-    result = routeviz("figures", shelf / "log", "--out", out, "--run", shelf / "run", "--format", "png", "--json")
+    command = ("figures", shelf / "importance", "--out", out, "--run", shelf / "run", "--format", "png", "--json")
+    result = routeviz(*command)
     assert result.exit_code == 0, result.stderr
     answer = json.loads(result.stdout)
     assert answer["left_out"] == {}
     assert sorted(path.name for path in out.iterdir()) == sorted(f"{name}.png" for name in NAMES)
     assert [str(path) for path in sorted(out.iterdir())] == answer["files"]
-    log = rv.load_log(shelf / "log")
+    log = rv.load_log(shelf / "importance")
     assert log.digest in Image.open(out / "usage.png").text["Description"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["figures"]
 
@@ -66,10 +68,11 @@ def test_what_needs_a_run_is_left_out_and_said(routeviz, shelf, tmp_path):
     result = routeviz("figures", shelf / "log", "--out", tmp_path / "figures", "--format", "csv")
     assert result.exit_code == 0, result.stderr
     left = dict(re.findall(r"left out (\w+): (.*)", result.stdout))
+    assert "run routeviz importance" in left.pop("importance")
     assert set(left) == TRAINING
     assert all("--run" in reason for reason in left.values())
     assert "note: pictures have no segmentation: give --checkpoint" in result.stdout
-    assert len(list((tmp_path / "figures").iterdir())) == len(NAMES) - len(TRAINING)
+    assert len(list((tmp_path / "figures").iterdir())) == len(NAMES) - len(TRAINING) - 1
 
 
 def test_one_figure_in_three_formats_at_the_width_that_was_asked_for(routeviz, shelf, tmp_path):

@@ -1,6 +1,7 @@
 """The figures of a paper: what each needs, and what a network adds to them."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -23,7 +24,7 @@ def traced():
     return net, scenes, rv.trace(net, scenes, workers=0)
 
 
-def test_a_log_alone_gives_all_but_the_figures_of_training(make_log):
+def test_a_log_alone_gives_all_but_the_figures_of_training_and_importance(make_log):
     material = Material(log=make_log())
     left = {}
     for name, figure in FIGURES.items():
@@ -31,7 +32,7 @@ def test_a_log_alone_gives_all_but_the_figures_of_training(make_log):
             assert isinstance(figure.describe(material), Sheet), name
         except rv.InputError as error:
             left[name] = str(error)
-    assert set(left) == TRAINING
+    assert set(left) == TRAINING | {"importance"}
     assert all("run" in reason and "\n" not in reason for reason in left.values())
 
 
@@ -46,6 +47,14 @@ def test_runs_give_the_figures_of_training(make_log):
     assert FIGURES["accuracy"].describe(material).table()[["name", "macs", "miou"]].to_numpy().tolist() == [
         ["a", 3e6, 0.5]
     ]
+
+
+def test_importance_is_drawn_where_it_was_measured(make_log):
+    log = make_log()
+    table = pd.DataFrame({"path": log.space.path_names, "open": 1.0, "changed": 0.1, "flagged": True})
+    sheet = FIGURES["importance"].describe(Material(log=log, importance=lambda: table))
+    assert next(sheet.panels).title == "Closing each path alone, 12 images"
+    assert sheet.table() is table
 
 
 def test_several_logs_stand_beside_each_other(make_log):

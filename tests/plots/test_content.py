@@ -9,7 +9,7 @@ import pytest
 from routeviz import plots
 from routeviz.errors import InputError
 from routeviz.plots.labels import needs_leader, place_labels
-from routeviz.plots.sheet import Bars, Dots, Grid, Line, Panel, Rule, Sheet
+from routeviz.plots.sheet import Bars, Dots, Grid, Hover, Line, Panel, Rule, Sheet
 from routeviz.plots.style import RAMP, plain
 from routeviz.plots.usage import BINS, activation_shares
 from routeviz.routelog import RouteLog
@@ -111,6 +111,39 @@ def test_a_front_fills_what_no_point_beats_and_draws_paired_intervals():
     assert sheet.table().efficient.tolist() == [False, True, False, True, False]
     with pytest.raises(InputError, match="lacks macs_fvcore"):
         plots.plot_front.describe(table, convention="fvcore")
+
+
+def test_importance_tells_flagged_paths_by_form_as_well_as_by_colour(small):
+    table = pd.DataFrame({"path": small.space.path_names, "open": [1, 1, 1, 0, 0.5, 0, 1, 1]})
+    flagged = np.arange(8) % 5 == 2
+    table = table.assign(changed=[0.2, 0.1, 0.01, 0, 0.05, 0, 0.2, 0], miou=NAN, flagged=flagged)
+    sheet = plots.plot_importance.describe(small.space, table)
+    drawn = {(mark.colour, mark.dash): int(np.isnan(mark.x).sum()) for mark in marks(sheet, Line) if len(mark.x) > 2}
+    assert {RAMP.index(colour): n for (colour, _), n in drawn.items() if colour in RAMP} == {8: 2, 4: 1, 2: 1}
+    (red,) = [key for key in drawn if key[1] == "dash"]
+    assert drawn[red] == 2
+    (crosses,) = [mark for mark in marks(sheet, Dots) if mark.symbol == "cross"]
+    assert (crosses.colour, len(crosses.x)) == (red[0], 2)
+    named = [mark.name for mark in sheet.named if "pixels" in mark.name]
+    assert named == ["0 % of the pixels", "10 % of the pixels", "20 % of the pixels"]
+    assert sheet.table() is table
+    (hover,) = marks(sheet, Hover)
+    assert "closing it changes: 10 % of the pixels" in hover.texts[1]
+    assert "costly, often open and useless" in hover.texts[2]
+
+
+def test_where_closing_changes_nothing_no_path_stands_out(small):
+    table = pd.DataFrame({"path": small.space.path_names, "open": 1.0, "kl": 0.0, "miou": NAN})
+    sheet = plots.plot_importance.describe(small.space, table, by="kl")
+    lines = [mark for mark in marks(sheet, Line) if mark.colour in RAMP]
+    assert {mark.colour for mark in lines} == {RAMP[0]}
+    assert [mark.name for mark in lines if mark.name] == ["0 nats"]
+    assert not [mark for mark in marks(sheet, Line) if mark.dash == "dash" and len(mark.x)]
+    for by, words in (("size", "unknown measure"), ("changed", "lacks changed"), ("miou", "have no labels")):
+        with pytest.raises(InputError, match=words):
+            plots.plot_importance.describe(small.space, table, by=by)
+    with pytest.raises(InputError, match="not of the paths of"):
+        plots.plot_importance.describe(small.space, table[::-1], by="kl")
 
 
 def test_similarity_is_that_of_the_routes(small):

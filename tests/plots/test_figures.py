@@ -40,6 +40,14 @@ def front(name):
     return table.assign(difference_low=miou - 0.51, difference_high=miou - 0.49)
 
 
+def effects(log):
+    """What closing each path changes: every third path that any image opens is flagged."""
+    share = (np.nan_to_num(log.gates) > 1e-4).mean(axis=0)
+    table = pd.DataFrame({"path": log.space.path_names, "open": share})
+    flagged = (np.arange(len(share)) % 3 == 0) & (share > 0)
+    return table.assign(changed=np.linspace(0, 0.2, len(share)) * (share > 0), flagged=flagged)
+
+
 def metrics():
     lines = [{"kind": "step", "step": 5}]
     return lines + [
@@ -66,6 +74,7 @@ FIGURES = {
     "macs": lambda log, name, **k: plots.plot_macs(log, marks={name: 1.0e8, "U-Net": 1.1e8, "twin": 1.1e8}, **k),
     "accuracy": lambda log, name, **k: plots.plot_accuracy(networks(name), **k),
     "front": lambda log, name, **k: plots.plot_front(front(name), **k),
+    "importance": lambda log, name, **k: plots.plot_importance(log.space, effects(log), title=name, **k),
     "similarity": lambda log, name, **k: plots.plot_similarity(log, **k),
     "embedding": lambda log, name, **k: plots.plot_embedding(log, by="scale_class", pictures=lambda _: PIXELS, **k),
     "training_activations": lambda log, name, **k: plots.plot_training_activations({0: log, 1500: log}, **k),
@@ -120,7 +129,7 @@ def test_thirty_three_layers_fit(name, make_log):
     assert_legible(FIGURES[name](make_log(3, layers=33), "deep"))
 
 
-@pytest.mark.parametrize("name", ["space", "route", "usage", "training_activations"])
+@pytest.mark.parametrize("name", ["space", "route", "usage", "training_activations", "importance"])
 def test_thirty_three_layers_fit_a_column(name, make_log):
     assert_legible(FIGURES[name](make_log(3, layers=33), "deep", width="column"))
 

@@ -1,4 +1,4 @@
-"""Figures: what was collected on the way, and the twelve figures of a paper, to be taken away together."""
+"""Figures: what was collected on the way, and the figures of a paper, to be taken away together."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def move(key: str, by: int) -> None:
 
 
 def show_catalogue(collection: Collection, convention: str) -> None:
-    """The twelve figures, each drawn when it is asked for."""
+    """The figures of the catalogue, each drawn when it is asked for."""
     bar = st.columns([3.4, 1.6, 1.2], vertical_alignment="bottom")
     bar[0].subheader("Figures of this log", help=collection.explain("route log"))
     if collection.log is None:
