@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from routeviz.counterfactual import Limits as Limits
     from routeviz.counterfactual import budget_front as budget_front
     from routeviz.counterfactual import flag_paths as flag_paths
+    from routeviz.counterfactual import forced_effect as forced_effect
     from routeviz.counterfactual import importance as importance
     from routeviz.counterfactual import load_front as load_front
     from routeviz.counterfactual import load_importance as load_importance
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from routeviz.plots import plot_embedding as plot_embedding
     from routeviz.plots import plot_experts as plot_experts
     from routeviz.plots import plot_front as plot_front
+    from routeviz.plots import plot_importance as plot_importance
     from routeviz.plots import plot_macs as plot_macs
     from routeviz.plots import plot_route as plot_route
     from routeviz.plots import plot_route_differences as plot_route_differences
@@ -141,6 +143,7 @@ _ROOMS = {
         "Limits",
         "budget_front",
         "flag_paths",
+        "forced_effect",
         "importance",
         "load_front",
         "load_importance",
@@ -171,6 +174,7 @@ _ROOMS = {
         "plot_embedding",
         "plot_experts",
         "plot_front",
+        "plot_importance",
         "plot_macs",
         "plot_route",
         "plot_route_differences",

@@ -16,6 +16,7 @@ COMMANDS = {
     "stats": "Summarise a route log: usage of cells and paths, diversity, costs.",
     "scale": "Ask whether routes follow the scale of what images show, against chance.",
     "drift": "Follow the routes of the same images over all checkpoints of a run.",
+    "force": "Force paths and cells, and see what changes: pixels, IoU, MACs.",
     "importance": "Close each path in turn: which matter, which are costly and useless.",
     "costs": "Count a checkpoint's MACs, in three conventions side by side.",
     "front": "Trace mIoU against MACs as a trained network's paths are closed; write any point.",

@@ -1,6 +1,7 @@
 """What would have been: routes that are forced in part, paths that are closed in turn, and what that changes."""
 
 from routeviz.counterfactual.closing import Closings, close_each, run_closed
+from routeviz.counterfactual.effect import ForcedEffect, forced_effect
 from routeviz.counterfactual.forced import ForcedRoute
 from routeviz.counterfactual.front import Front, load_front
 from routeviz.counterfactual.importance import (
@@ -19,6 +20,7 @@ from routeviz.counterfactual.sweep import budget_front
 __all__ = [
     "RANKINGS",
     "Closings",
+    "ForcedEffect",
     "ForcedRoute",
     "Front",
     "Importance",
@@ -31,6 +33,7 @@ __all__ = [
     "budget_front",
     "close_each",
     "flag_paths",
+    "forced_effect",
     "image_importance",
     "importance",
     "is_importance",

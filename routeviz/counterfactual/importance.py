@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 
 from routeviz.costs import CONVENTIONS
+from routeviz.counterfactual.chosen import Chosen
 from routeviz.counterfactual.closing import Closings, close_each
 from routeviz.errors import InputError, LogError, place_of
 from routeviz.metrics import mean_iou_of
@@ -200,7 +201,7 @@ def importance(
         If the folder cannot be used, or holds something else; if no image can be read.
     """
     if images is not None:
-        dataset = _Chosen(dataset, images)
+        dataset = Chosen(dataset, images)
     if len(dataset) == 0:
         raise InputError("there are no images; give at least one")
     if workers < 0 or (resize is not None and min(resize) < 1):
@@ -243,30 +244,6 @@ def image_importance(space: RoutingSpace, closings: Closings, facts: Mapping[str
     """One image's closings as `Importance`; ``facts`` hold its ``id`` and whatever else is known."""
     row = facts | _columns(closings)
     return _of_rows(space, closings.gates[None], pd.DataFrame([row]))
-
-
-class _Chosen:
-    """Some images of a dataset, as a dataset."""
-
-    def __init__(self, dataset: Any, ids: Sequence[str]) -> None:
-        known = list(getattr(dataset, "ids", None) or ())
-        self._dataset = dataset
-        self._rows = [place_of(id_, known, "the dataset") for id_ in ids]
-        self.ids = list(ids)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):  # what a copy of it asks for before it has a dataset
-            raise AttributeError(name)
-        return getattr(self._dataset, name)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, index: int) -> Any:
-        return self._dataset[self._rows[index]]
-
-    def facts(self, index: int) -> dict[str, Any]:
-        return self._dataset.facts(self._rows[index]) if hasattr(self._dataset, "facts") else {}
 
 
 class _ClosingRecorder(Recorder):

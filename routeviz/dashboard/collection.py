@@ -178,22 +178,26 @@ class Collection:
             return None
         return caches.rerun(self._image_key(row), self.how, forced.to_text(), original, forced)
 
-    def trace_command(self) -> list[str]:
-        """Words of the command that traces these images through the checkpoint, but for where it writes its log."""
+    def command(self, name: str) -> list[str]:
+        """Words of a command, such as trace, that sends these images through the checkpoint, but for its own."""
         data = (self.log.source if self.log is not None else {}).get("dataset") or {}
         recorded = (*map(data.get, ("name", "root", "split")), json.dumps(data.get("options") or {}))
-        name, root, split, options = self.dataset_key or recorded
-        words = ["routeviz", "trace", str(self.checkpoint.path), "--dataset", str(name or "folder")]
+        dataset, root, split, options = self.dataset_key or recorded
+        words = ["routeviz", name, str(self.checkpoint.path), "--dataset", str(dataset or "folder")]
         for flag, value in (("--root", root), ("--split", split)):
             words += [flag, value] if value is not None else []
         for option, value in json.loads(options).items():
             words += ["--option", f"{option}={json.dumps(value)}"]
         if self.how.resize is not None:
             words += ["--resize", "{}x{}".format(*self.how.resize)]
+        return words + self.gate_flag()
+
+    def gate_flag(self) -> list[str]:
+        """What a command is told of the checkpoint's gates, where its file does not say it."""
         small_gate = json.loads(self.network_settings).get("small_gate")
-        if self.checkpoint.path.suffix != OWN_SUFFIX and small_gate is not None:
-            words.append("--small-gate" if small_gate else "--full-gate")
-        return words
+        if self.checkpoint.path.suffix == OWN_SUFFIX or small_gate is None:
+            return []
+        return ["--small-gate" if small_gate else "--full-gate"]
 
     def without_starved(self, rows: Sequence[int]) -> dict[str, Any] | None:
         """Some images with starved cells and without, as `Starvation.summary` tells it; None where nothing is run."""

@@ -211,4 +211,5 @@ def command(collection: Collection) -> str:
     root = getattr(collection.dataset, "root", None)
     words = ["routeviz", "costs", str(collection.log.folder), "--starved"]
     words += ["--checkpoint", str(collection.checkpoint.path)]
-    return shlex.join([*words, *(["--root", str(root)] if root is not None else [])])
+    words += ["--root", str(root)] if root is not None else []
+    return shlex.join(words + collection.gate_flag())

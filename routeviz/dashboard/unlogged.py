@@ -17,6 +17,6 @@ def show(collection: Collection) -> None:
         "You chose a checkpoint: its routes are computed one image at a time. Record those of a whole dataset first, "
         "as a job on the Checkpoints page, or on the command line:"
     )
-    command = shlex.join([*collection.trace_command(), "--out", f"logs/{collection.dataset_key[0]}"])
+    command = shlex.join([*collection.command("trace"), "--out", f"logs/{collection.dataset_key[0]}"])
     st.code(command, language="bash", wrap_lines=True)
     links.link("checkpoints", "To the Checkpoints page", key="to_checkpoints", icon=":material/arrow_forward:")

@@ -135,6 +135,13 @@ class ClassCounts:
         return cls(confusions.sum(axis=2), np.diagonal(confusions, axis1=1, axis2=2), confusions.sum(axis=1))
 
     @property
+    def iou(self) -> np.ndarray:
+        """IoU of each class over all images together, ``(class,)`` float64; NaN where no pixel is labelled with it."""
+        hits, labelled, predicted = (part.sum(axis=0) for part in (self.hits, self.labelled, self.predicted))
+        union = labelled + predicted - hits
+        return np.divide(hits, union, out=np.full(len(hits), np.nan), where=labelled > 0)
+
+    @property
     def miou(self) -> float:
         """Mean IoU of all images together, over the classes that are labelled; NaN where nothing is."""
         return float(mean_iou_of(*(part.sum(axis=0) for part in (self.hits, self.labelled, self.predicted))))

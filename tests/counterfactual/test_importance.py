@@ -210,6 +210,32 @@ def test_flags_by_hand():
     assert not flag_paths(table_of(), Limits(often=0, costly=0, pixels=1, miou=1)).iloc[3].flagged
 
 
+def test_a_path_that_carries_nothing_is_flagged_and_one_that_does_is_not(make_net):
+    tables = []
+    for silent in (False, True):
+        net = make_net(3, 0.5, seed=1, norm=0.3, layers=3, num_classes=3)
+        path = net.space.path_index(1, 0, "down")
+        (norm,) = (
+            module
+            for module in net.cells[net.space.source[path]].transforms["down"].modules()
+            if isinstance(module, torch.nn.BatchNorm2d)
+        )
+        if silent:  # it sends 0 for every image, at the cost of before
+            torch.nn.init.zeros_(norm.weight)
+            torch.nn.init.zeros_(norm.bias)
+        tables.append(flag_paths(importance(net, Pictures(), workers=0).table(), Limits(pixels=0, miou=0)))
+    before, after = tables
+    assert (before["open"][path], after["open"][path]) == (1, 1)
+    assert before["saved_conv"][path] == after["saved_conv"][path] > 0.001
+    assert before["kl"][path] > 1e-6
+    assert before["changed"][path] > 0
+    assert not before["flagged"][path]
+    assert after["kl"][path] == pytest.approx(0, abs=1e-9)
+    assert after["changed"][path] == 0
+    assert after["flagged"][path]
+    assert (after["kl"].drop(path)[after["open"] > 0] > 1e-9).all()
+
+
 def test_rankings_by_hand():
     orders = {by: "".join(ranked(table_of(), by)["path"]) for by in ("changed", "kl", "miou", "macs")}
     assert orders == {"changed": "cba", "kl": "cba", "miou": "cba", "macs": "abc"}

@@ -185,12 +185,11 @@ def save(collection: Collection, original: Original, forced: ForcedRoute, name: 
         "Forced route", whole.to_json() + "\n", file, "application/json", icon=":material/download:", on_click="ignore"
     )
     st.caption("Every image of a dataset takes it with this command; gates that are not forced are asked.")
-    st.code(command(collection, file), language="bash", wrap_lines=True)
-
-
-def command(collection: Collection, file: str) -> str:
-    """The command that traces the dataset along a route file."""
-    return shlex.join([*collection.trace_command(), "--route", file, "--out", "forced-log"])
+    words = [*collection.command("trace"), "--route", file, "--out", "forced-log"]
+    st.code(shlex.join(words), language="bash", wrap_lines=True)
+    st.caption("And this one tells what it changes in all of them: pixels, the IoU of each class, MACs.")
+    words = [*collection.command("force"), "--route", file]
+    st.code(shlex.join(words), language="bash", wrap_lines=True)
 
 
 def lattice(result: Rerun, name: str) -> None:
