@@ -28,17 +28,6 @@ PRINT_ROWS = "import routeviz as rv; print(rv.load_log('log').images[['id', 'mio
 PRINT_DIGESTS = "import routeviz as rv; print(rv.load_log('one').digest, rv.load_log('eight').digest, sep='\\n')"
 
 
-FORCE = f"""
-import routeviz as rv
-scene = rv.open_dataset('scenes')[0]
-net = rv.load_checkpoint('{CHECKPOINT}')
-forced = rv.ForcedRoute(net.space, {{'L4 s1 down': 0.5, 'L9 s1': 'closed'}})
-result = rv.rerun(net, scene.image, forced, label=scene.label)
-print(f'{{result.changed.mean():.1%}} of the pixels change; MACs (conv) before and after:', *result.macs())
-print(result.classes())
-"""
-
-
 @dataclass(frozen=True)
 class Question:
     """A question, its answer in words, commands that show it, and where the dashboard does.
@@ -58,7 +47,7 @@ QUESTIONS = (
         "Can I fix a path by hand, with its factor, at inference?",
         "Yes: any path or cell of a trained network can be opened, closed or given an activation, for one image or a "
         "whole dataset; all other gates are asked as usual. What changes is counted: pixels, IoU, MACs.",
-        (f'python -c "{FORCE}"',),
+        (f'routeviz force {CHECKPOINT} "L4 s1 down=0.5" "L9 s1=closed" --dataset scenes --image val-00000',),
         "**What if** does the same with clicks, and writes the route as a file that `routeviz trace --route` takes for "
         "a whole dataset.",
     ),
@@ -87,7 +76,7 @@ QUESTIONS = (
         "another number, since a path with an activation of 0.01 costs as much as one that is wide open. Along the "
         "training of the bundled run, whose budget is a share of 0.2:",
         (f"routeviz drift data/checkpoints/scenes {SCENES} --out drift",),
-        "**Checkpoints** draws both over the steps of a run.",
+        "**Checkpoints** draws both over the steps of a run, and its part *Drift* all of the above.",
     ),
     Question(
         "FLOPs are averaged over the batch. What did my image cost?",
@@ -137,6 +126,7 @@ QUESTIONS = (
         "feed; with its checkpoint and images, `--starved` also tells what becomes of logits and mIoU without them. In "
         "the bundled run on scenes no cell is starved, in that on CamVid some are.",
         (f"routeviz costs {LOG} | tail -n 1", f"routeviz costs {CAMVID_LOG}"),
+        "**Population**, *What does it cost?*, tells it of any part of a log and runs images without starved cells; "
         "**Inspect** says of a cell in how many images it is image-blind, and what that costs.",
     ),
     Question(
@@ -166,7 +156,7 @@ QUESTIONS = (
         "A gate that decides alike for all images makes a network static there. Each figure stands beside its "
         "definition; here the first ones. This network decides with 6 of its 149 paths.",
         (f"routeviz stats {LOG}",),
-        "**Population** shows the clusters of routes, **Checkpoints** how they came about.",
+        "**Population**, *How dynamic is it?*, has the same figures and draws the entropy of each gate.",
         shown=46,
     ),
     Question(
@@ -177,7 +167,7 @@ QUESTIONS = (
             f"routeviz scale log {LOG}",
             f"routeviz scale image {CHECKPOINT} --dataset scenes --image val-00001 --steps 9",
         ),
-        "**Population** colours the map of routes by scale class.",
+        "**Population**, *Does it follow scale?*, does both for any part of a log.",
     ),
     Question(
         "How do I show this to somebody who has none of it installed?",
@@ -191,7 +181,7 @@ QUESTIONS = (
         "Here for one image; with `--out` for a whole dataset, where paths that are costly, often open and useless are "
         "named. MACs can grow when a path closes, since the gates further on are asked again and may open more.",
         (f"routeviz importance {CHECKPOINT} --dataset scenes --image val-00001 --top 8",),
-        "**What if** draws it: *Importance of paths*.",
+        "**What if** draws it: *Importance of paths*; for a paper `rv.plot_importance` does.",
     ),
 )
 
