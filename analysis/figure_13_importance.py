@@ -1,4 +1,4 @@
-"""Figure 13. What closing each path alone changes, mean of three scenes; with a cross: costly, often open and useless."""
+"""Figure 13. What closing each path alone changes, mean of three scenes; a cross: costly, often open, useless."""
 
 import routeviz as rv
 from routeviz.bundled import bundled_data

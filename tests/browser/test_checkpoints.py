@@ -16,11 +16,21 @@ from routeviz.training import TrainConfig, read_metrics, train
 IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
 FITS = "() => document.documentElement.scrollWidth <= document.documentElement.clientWidth"
 LATTICE = ".player .rv .scroll svg"
-PART = {"use": "Run a checkpoint", "train": "Train"}
+PART = {"use": "Run a checkpoint", "train": "Train", "front": "Budget front"}
 
 
 @pytest.fixture(scope="module")
-def run_folder(shelf):
+def front(shelf):
+    """A front of the shelf's checkpoint: as trained, a threshold, a greedy round."""
+    scenes = rv.open_dataset("scenes", length=2, size=(64, 64))
+    settings = {"thresholds": (0.6,), "rounds": 1, "share": 0.1, "rank_images": 1, "workers": 0}
+    return rv.budget_front(
+        rv.load_checkpoint(shelf.checkpoint), scenes, out=shelf.folder / "fronts" / "tiny", **settings
+    )
+
+
+@pytest.fixture(scope="module")
+def run_folder(shelf, front):
     """A tiny run on the shelf: checkpoints and evaluations at 2, 4 and 6."""
     config = TrainConfig(
         dataset="scenes",
@@ -38,7 +48,7 @@ def run_folder(shelf):
     )
     folder = shelf.folder / "runs" / "tiny"
     train(config, folder)
-    time.sleep(FRESH_S)  # an earlier look at the shelf, which has no such run, is used that long
+    time.sleep(FRESH_S)  # an earlier look at the shelf, which has neither run nor front, is used that long
     return folder
 
 
@@ -166,6 +176,20 @@ def test_one_slider_marks_the_step_in_all_charts(page, run_folder):
 @pytest.mark.parametrize("part", [None, "use", "train"])
 def test_nothing_is_cut_off_at_the_usual_widths(page, run_folder, part):
     visit(page, part)
+    for width in (1280, 1920):
+        page.set_viewport_size({"width": width, "height": 1000})
+        page.wait_for_function(FITS)
+
+
+def test_a_point_of_the_front_that_is_clicked_gives_the_command_that_writes_it(page, run_folder, front):
+    visit(page, "front")
+    chart = page.locator(".st-key-front_chart .js-plotly-plot")
+    greedy = chart.locator(".scatterlayer .trace").filter(has=page.locator("path.point")).last
+    greedy.locator("path.point").first.click(force=True)
+    page.wait_for_url(re.compile("point=greedy-01"))
+    page.get_by_text("--write greedy-01 --to greedy-01.safetensors").wait_for()
+    miou = front.points.set_index("name").miou["greedy-01"]
+    assert f"{100 * miou:.1f}%" in page.get_by_test_id("stMetric").filter(has_text="mIoU of all images").inner_text()
     for width in (1280, 1920):
         page.set_viewport_size({"width": width, "height": 1000})
         page.wait_for_function(FITS)
