@@ -231,7 +231,7 @@ def _training_budget(material: Material) -> Sheet:
 
 def _importance(material: Material) -> Sheet:
     if material.importance is None:
-        raise InputError("importance of paths is not in this log: run routeviz importance, whose folder is one with it")
+        raise InputError("this log holds no importance of paths: run routeviz importance, which keeps a log that does")
     log, convention = material.log, material.convention
     title = f"Closing each path alone, {count(len(log), log.rows_are)}"
     return plot_importance.describe(log.space, material.importance(), convention=convention, title=title)

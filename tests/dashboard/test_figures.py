@@ -129,6 +129,6 @@ def test_a_run_on_the_shelf_gives_the_figures_of_its_training(figures, shelf_fol
     app.button(key="figures_draw_all").click().run()
     assert not app.exception, app.exception[0].message
     left_out = [caption.value for caption in app.caption if caption.value.startswith(":material/block:")]
-    assert [text.split()[1] for text in left_out] == ["Importance"]
+    assert [text.split()[1] for text in left_out] == ["This"]
     (collected,) = collect(app, "accuracy", drawn=True)
     assert collected.sheet.table().name.tolist() == ["run"]
