@@ -62,4 +62,6 @@ def _inline(svg: str, name: str) -> str:
     # Matplotlib names pictures after their pixels: equal ones would share an id, to which nothing refers.
     svg = re.sub(r'(<image\b[^>]*?) id="image\w+"', r"\1", svg)
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
+    # Its rules are for all that a file holds, which here is one figure of the page.
+    svg = re.sub(r"(<style[^>]*>)\s*\*", rf"\g<1>#{name} *", svg)
     return re.sub(r">\s+<", "><", svg).replace("<svg ", '<svg aria-hidden="true" ', 1)

@@ -156,6 +156,10 @@ def test_every_figure_is_drawn_or_its_lack_explained():
     ids = re.findall(r'\bid="([^"]+)"', html)
     assert len(ids) == len(set(ids))
     assert set(re.findall(r'(?:href="#|url\(#)([^")]+)', html)) <= set(ids)
+    # A figure's own rules hold for it alone: the lattice above is drawn by the page's.
+    for name, rules in re.findall(r'<figure id="(\w+)".*?<style[^>]*>(.*?)</style>', html, re.DOTALL):
+        assert rules.startswith(f"#{name} *{{")
+        assert rules.count("{") == 1
 
 
 def test_a_share_that_is_unknown_stays_empty():
