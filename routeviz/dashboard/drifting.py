@@ -14,11 +14,11 @@ from routeviz.dashboard.chooser import choose_run
 from routeviz.dashboard.settings import Settings
 from routeviz.dashboard.shelf import Item
 from routeviz.dashboard.steps import choose_step
-from routeviz.dashboard.words import percent, plain
+from routeviz.dashboard.words import UNKNOWN, plain
 from routeviz.errors import RoutevizError
 
 LATTICE = "drift_lattice"
-NAMED = 12
+NAMED, ROWS = 12, 6
 COLUMNS = {
     "step": "step",
     "alive": "alive",
@@ -191,7 +191,7 @@ def events(found: runs.Drift, step: int) -> None:
     st.dataframe(
         table,
         hide_index=True,
-        height=260,
+        height=260 if len(shown) > ROWS else "content",
         column_config={name: st.column_config.NumberColumn(words, format="%.1f%%") for name, words in share.items()},
     )
 
@@ -214,16 +214,15 @@ def show_table(table: pd.DataFrame) -> None:
     from routeviz.stats import DRIFT_WORDS
 
     shown = table[[name for name in COLUMNS if name in table]].copy()
-    for name in SHARES:
-        if name in shown:
-            shown[name] = [percent(share) for share in shown[name]]
-    for name in ("macs_released", "expected_macs_released"):
-        if name in shown:
-            shown[name] /= 1e6
+    for names, unit in ((SHARES, 0.01), (("macs_released", "expected_macs_released"), 1e6)):
+        for name in shown.columns.intersection(names):
+            shown[name] = shown[name] / unit
     formats = {"entropy": "%.3f", "macs_released": "%.2f", "expected_macs_released": "%.2f"}
+    formats |= dict.fromkeys(SHARES, "%.1f%%")
     st.dataframe(
         shown.rename(columns=COLUMNS),
         hide_index=True,
+        placeholder=UNKNOWN,
         column_config={COLUMNS[name]: st.column_config.NumberColumn(format=text) for name, text in formats.items()},
     )
     said = {word: meaning for word, meaning in DRIFT_WORDS.items() if word != "of first"}
