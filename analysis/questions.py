@@ -25,7 +25,13 @@ LOG = "data/logs/scenes"
 CAMVID_LOG = "data/logs/camvid-budget-0.1"
 SCENES = "--dataset scenes --option length=24"
 PRINT_ROWS = "import routeviz as rv; print(rv.load_log('log').images[['id', 'miou', 'macs_conv']].head(4))"
-PRINT_DIGESTS = "import routeviz as rv; print(rv.load_log('one').digest, rv.load_log('eight').digest, sep='\\n')"
+COMPARE_LOGS = """
+import numpy as np, routeviz as rv
+one, eight = rv.load_log('one'), rv.load_log('eight')
+print(f'activations apart by at most {np.nanmax(abs(one.gates - eight.gates)):.0e}')
+print('the same paths open:', (one.opened(slice(None)) == eight.opened(slice(None))).all())
+print('the same MACs:', one.images.macs_conv.equals(eight.images.macs_conv))
+"""
 
 
 @dataclass(frozen=True)
@@ -142,12 +148,13 @@ QUESTIONS = (
     ),
     Question(
         "Do batched and single runs agree?",
-        "Yes. Closed paths are not computed for the images that close them, whatever others in the batch do, and the "
-        "log is the same: both commands give the same digest.",
+        "Yes, up to rounding. Closed paths are not computed for the images that close them, whatever others in the "
+        "batch do, and both open the same paths for the same MACs. Matrix products of other sizes are rounded "
+        "otherwise, so that activations can differ in their last digit.",
         (
             f"routeviz trace {CHECKPOINT} {SCENES} --batch-size 1 --out one",
             f"routeviz trace {CHECKPOINT} {SCENES} --batch-size 8 --out eight",
-            f'python -c "{PRINT_DIGESTS}"',
+            f'python -c "{COMPARE_LOGS}"',
         ),
         "",
     ),
