@@ -29,9 +29,9 @@ MOST_PIXELS = 6_000_000
 def show(collection: Collection, mask: np.ndarray, convention: str) -> None:
     """What the images that pass the filter spend; then some of them without starved cells."""
     size = collection.image_size
-    if collection.recorded or not collection.network_config or size is None:
-        what = f"it was recorded from a {collection.recorded}" if collection.recorded else "this log does not hold them"
-        st.info(f"What cells cost is counted from a routing network's settings: {plain(what)}.", icon=":material/info:")
+    if not collection.network_config or size is None:
+        words = "What cells cost is counted from the network's settings, and this log does not hold them."
+        st.info(words, icon=":material/info:")
         return
     key, log = filtering.passing_log(collection, mask)
     try:

@@ -39,6 +39,7 @@ COMMANDS = {
     "trace WEIGHTS --dataset scenes --out OUT": REFUSES,
     "costs WEIGHTS --image-size 8x8": REFUSES,
     "compare WEIGHTS": REFUSES,
+    "force WEIGHTS L0=closed --dataset scenes": REFUSES,
     "import WEIGHTS --out OUT.safetensors": REFUSES,
     "export network WEIGHTS --out OUT.safetensors": REFUSES,
     "scale image WEIGHTS --dataset scenes --image val-00000": REFUSES,

@@ -16,13 +16,11 @@ from routeviz.dashboard import (
     choosing,
     colouring,
     components,
-    dynamics,
     exports,
     filtering,
     filters,
     links,
-    scaling,
-    starving,
+    questions,
     state,
     unlogged,
 )
@@ -34,7 +32,6 @@ from routeviz.plots import Sheet
 from routeviz.quantities import count
 from routeviz.routelog import RouteLog
 from routeviz.space import STATES, Route, kind_of
-from routeviz.space.kinds import is_lattice
 from routeviz.space.layout import axes_words
 from routeviz.stats import label_columns
 
@@ -44,13 +41,6 @@ LATTICE, HEAT, GATES, COST, PLANE, TYPICAL = (
 SHOWN = {"mean activation": "Mean activation", "share open": "Share of images that open a path"}
 ALL_PATHS = "all paths, by {}"
 CLUSTERS = 4
-ALL = "What do images do?"
-ANSWERS = {
-    "How dynamic is it?": dynamics.show,
-    "Does it follow scale?": scaling.show,
-    "What does it cost?": starving.show,
-}
-QUESTIONS = (ALL, *ANSWERS)
 
 
 @st.fragment
@@ -58,16 +48,15 @@ def population_view(collection: Collection, convention: str) -> None:
     """All charts, over the images that pass the filter; they run again together, as each of them changes the filter."""
     mask = filtering.filtered(collection)
     st.space("xsmall")
-    told = is_lattice(collection.space) or any(name.startswith("objects_") for name in collection.log.columns)
     # The address names them as they are called on the screen.
-    questions = [collection.say(one) for one in (QUESTIONS if told else QUESTIONS[:-1])]
-    if st.session_state.get(state.QUESTION, questions[0]) not in questions:
+    first, *_ = answers = questions.answers(collection)
+    if st.session_state.get(state.QUESTION, first) not in answers:
         del st.session_state[state.QUESTION]
-    asked.check(state.QUESTION, questions, "question")
+    asked.check(state.QUESTION, list(answers), "question")
     question = st.segmented_control(
         "Question",
-        questions,
-        default=questions[0],
+        list(answers),
+        default=first,
         key=state.QUESTION,
         bind=state.BOUND,
         required=True,
@@ -78,8 +67,8 @@ def population_view(collection: Collection, convention: str) -> None:
         words = collection.say("No image passes the filter: remove a condition above.")
         st.info(words, icon=":material/filter_list_off:")
         return
-    if question != ALL:
-        ANSWERS[question](collection, mask, convention)
+    if answer := answers[question]:
+        answer(collection, mask, convention)
         return
     population = caches.population(collection.log.digest, collection.log)
     usage(collection, population, mask)
