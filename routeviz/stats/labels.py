@@ -24,13 +24,18 @@ def label_columns(log: RouteLog) -> tuple[str, ...]:
     -------
     tuple of str
         Columns of text, truth values or whole numbers, other than names and sizes of rows, with 2 to `MOST_LABELS`
-        different values, each in two rows on average; columns that `routeviz.trace` counts objects in are left out.
+        different values, each in two rows on average; columns in which `routeviz.trace` counts objects, or
+        `routeviz.importance` keeps what closing paths does, are left out.
     """
-    columns = [name for name in log.columns if name not in NAMES and not name.startswith(("macs_", "objects_"))]
+    columns = [
+        name for name in log.columns if name not in NAMES and not name.startswith(("macs_", "objects_", "closed_"))
+    ]
     facts = log.facts(*columns) if columns else pd.DataFrame()
     return tuple(name for name in columns if groups_rows(facts[name]))
 
 
 def groups_rows(values: pd.Series) -> bool:
     """Whether a column's values, one a row, are classes of rows as `label_columns` takes them."""
+    if values.dtype == object and values.map(pd.api.types.is_list_like).any():
+        return False
     return not pd.api.types.is_float_dtype(values) and 2 <= values.nunique() <= min(MOST_LABELS, len(values) / 2)

@@ -19,6 +19,7 @@ from routeviz.datasets import Sample
 from routeviz.errors import InputError, LogError
 from routeviz.metrics import confusion, mean_iou
 from routeviz.routelog import load_log
+from routeviz.stats import label_columns
 from routeviz.tracing import trace
 
 N = 5
@@ -129,6 +130,7 @@ def test_it_is_kept_as_a_route_log_with_all_that_a_trace_records(net, kept):
     np.testing.assert_array_equal(log.gates, wanted.gates)
     pd.testing.assert_frame_equal(log.images[list(wanted.columns)], wanted.images)
     pd.testing.assert_frame_equal(found.images[list(wanted.columns)], wanted.images)
+    assert label_columns(log) == label_columns(wanted)
     assert [image.reason for image in log.skipped] == ["OSError: cut short"]
 
 
