@@ -103,7 +103,8 @@ class Recorded:
             )
         macs, numbers = log.facts(column)[column], [name for name in log.columns if not name.startswith("macs_")]
         facts = log.facts(*numbers)
-        means = [f"{name} {facts[name].mean():.4g}" for name in numbers if facts[name].dtype.kind in "fiub"]
+        told = [name for name in numbers if facts[name].dtype.kind == "f" or facts[name].isin((0, 1)).all()]
+        means = [f"{name} {facts[name].mean():.4g}" for name in told]
         about = f"{count(len(log), log.rows_are)} of a recorded {log.source['model']}, MACs of its own inputs"
         return NetworkFacts(
             name=self.name,

@@ -32,7 +32,22 @@ convention_option = click.option(
     help="How MACs are counted.",
 )
 
-checkpoint_argument = click.argument("checkpoint", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+
+class CheckpointFile(click.Path):
+    """A checkpoint's file; gives a Path. A route log in its place is named as what it is."""
+
+    def __init__(self) -> None:
+        super().__init__(exists=True, dir_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        if (Path(value) / "log.json").exists():
+            self.fail(
+                f"{value} is a route log; give the checkpoint that was traced (a recorded log has none)", param, ctx
+            )
+        return super().convert(value, param, ctx)
+
+
+checkpoint_argument = click.argument("checkpoint", type=CheckpointFile())
 
 
 def example(*lines: str) -> str:

@@ -109,29 +109,30 @@ def figures(key: Key, _log: RouteLog) -> list[Figure]:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def scale_correlation(key: Key, of: str, permutations: int, sequence: bool, _log: RouteLog) -> pd.DataFrame:
-    """How ``paths``, or the whole ``route``, go with the scale of objects; raises InputError where that is unknown."""
+def correlation(
+    key: Key, of: str, facts: tuple[str, ...] | None, permutations: int, sequence: bool, _log: RouteLog
+) -> pd.DataFrame:
+    """How ``paths``, or the whole ``route``, go with facts; by default the scale of objects (InputError: unknown)."""
     from routeviz.stats import path_correlation, route_correlation
 
     test = path_correlation if of == "paths" else route_correlation
-    return test(_log, permutations=permutations, sequence=sequence)
+    return test(_log, facts=facts, permutations=permutations, sequence=sequence)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def neighbour_likeness(key: Key, _log: RouteLog) -> float:
-    """How alike neighbouring images are in the scale of their objects; raises InputError where that is unknown."""
+def neighbour_likeness(key: Key, facts: tuple[str, ...] | None, _log: RouteLog) -> float:
+    """How alike neighbouring images are in facts, as for `correlation`."""
     from routeviz.stats import neighbour_likeness
 
-    return neighbour_likeness(_log)
+    return neighbour_likeness(_log, facts=facts)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def scale_prediction(key: Key, features: str, permutations: int, _log: RouteLog) -> Prediction:
-    """How well the class of scale is told from routes alone; raises InputError where a class has too few images."""
+def prediction(key: Key, column: str, features: str, permutations: int, _log: RouteLog) -> Prediction:
+    """How well a class is told from routes alone; raises InputError where a class has too few images."""
     from routeviz.stats import predict_groups
 
-    classes = _log.facts("scale_class")["scale_class"]
-    return predict_groups(_log, classes, features=features, permutations=permutations)
+    return predict_groups(_log, _log.facts(column)[column], features=features, permutations=permutations)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

@@ -17,6 +17,7 @@ CLASSES = "classes"
 def show(collection: Collection) -> None:
     """Offer the columns, and the matrix of the one that is chosen."""
     log = collection.log
+    asked.check_switch(state.ALIKE, "similarity of groups")
     wanted = st.toggle(
         "Similarity of groups",
         key=state.ALIKE,

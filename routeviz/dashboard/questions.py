@@ -8,15 +8,13 @@ import numpy as np
 
 from routeviz.dashboard import dynamics, scaling, starving
 from routeviz.dashboard.collection import Collection
-from routeviz.space.kinds import is_lattice
 
 Answer = Callable[[Collection, np.ndarray, str], None]
 
 
 def answers(collection: Collection) -> dict[str, Answer | None]:
     """What shows the answer to each question, by the question as it is called on the screen; None for the charts."""
-    scales = is_lattice(collection.space) or any(name.startswith("objects_") for name in collection.log.columns)
     found = {"What do images do?": None, "How dynamic is it?": dynamics.show}
-    found |= {"Does it follow scale?": scaling.show} if scales else {}
+    found |= {question: scaling.show} if (question := scaling.follows(collection)) else {}
     found |= {} if collection.recorded else {"What does it cost?": starving.show}
     return {collection.say(question): answer for question, answer in found.items()}

@@ -1,4 +1,4 @@
-"""Does it follow scale? Correlations of routes with the scale of objects, and its prediction, against chance."""
+"""Does it follow scale, or the facts of a recorded log? Correlations of routes, and prediction, against chance."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ import streamlit as st
 from routeviz.dashboard import asked, caches, components, filtering, rescaling, state
 from routeviz.dashboard.collection import Collection
 from routeviz.dashboard.exports import file_name
+from routeviz.dashboard.facts import own_labels, own_numbers
 from routeviz.dashboard.words import percent, plain
 from routeviz.errors import InputError
-from routeviz.space import RoutingSpace
+from routeviz.quantities import count, of_rows
+from routeviz.space.kinds import is_lattice
 
 if TYPE_CHECKING:
     from routeviz.routelog import RouteLog
@@ -22,30 +24,52 @@ if TYPE_CHECKING:
 
 LATTICE = "scale_lattice"
 LEAST_SHUFFLES, SHUFFLES, MOST_SHUFFLES, RESAMPLES, MOST_PREDICTED = 99, 999, 9999, 999, 99
+MOST_FACTS, MOSTLY = 6, 0.5
+"""Facts of a recorded log that are looked at, and the share of its rows that have them."""
+SCALE, FACTS = "Does it follow scale?", "Does it follow the facts?"
 STRONGEST = "the one it goes with most"
 SEEN = {"activation": "activations of all paths", "open": "which paths are open"}
 COLOURS = ("#3a86c8", "#e0407a", "#e0701a")
 """Of shuffles, what was found, and chance: they stand out from white and from black."""
 
 
+def follows(collection: Collection) -> str:
+    """What can be asked of a log's routes; empty where its rows are not independent, or nothing is known of them."""
+    if is_lattice(collection.space) or any(name.startswith("objects_") for name in collection.log.columns):
+        return SCALE
+    known = own_numbers(collection.facts) or own_labels(collection)
+    return FACTS if known and collection.rows_are != "tokens" else ""
+
+
 def show(collection: Collection, mask: np.ndarray, convention: str) -> None:
     """All tests of the images that pass the filter, then one image at many sizes."""
     key, log = filtering.passing_log(collection, mask)
+    facts = None if follows(collection) == SCALE else told_facts(log)
     try:
-        tests(key, log)
+        tests(collection, key, log, facts)
     except InputError as error:
-        st.info(f"No test: {plain(error)}", icon=":material/info:")
-    st.divider()
-    rescaling.show(collection, mask, convention)
+        st.info(collection.say(f"No test: {plain(error)}"), icon=":material/info:")
+    if facts is None:
+        st.divider()
+        rescaling.show(collection, mask, convention)
 
 
-def tests(key: caches.Key, log: RouteLog) -> None:
-    """Correlations and prediction; raises InputError where nothing is known of scale, or of too few images."""
+def told_facts(log: RouteLog) -> tuple[str, ...]:
+    """Numbers that whoever recorded a log gave its rows, but those that few of them have."""
+    table = log.images
+    return tuple(name for name in own_numbers(table) if table[name].notna().mean() > MOSTLY)[:MOST_FACTS]
+
+
+def tests(collection: Collection, key: caches.Key, log: RouteLog, facts: tuple[str, ...] | None) -> None:
+    """Correlations and prediction; raises InputError where nothing is known of scale, or of too few images.
+
+    With ``facts``, columns of the log, it is not of scale, and a class of the log's own is predicted.
+    """
     from routeviz.stats import ALIKE, correlation_verdict
 
     asked.check_number(state.SHUFFLES, LEAST_SHUFFLES, MOST_SHUFFLES, "number of shuffles")
     asked.check_switch(state.FILM, "order of a film")
-    places = st.columns([1, 1.4, 1.6], vertical_alignment="bottom")
+    places, say = st.columns([1, 1.4, 1.6], vertical_alignment="bottom"), collection.say
     shuffles = int(
         places[0].number_input(
             "Shuffles",
@@ -54,8 +78,10 @@ def tests(key: caches.Key, log: RouteLog) -> None:
             SHUFFLES,
             key=state.SHUFFLES,
             bind=state.BOUND,
-            help=f"Of the images, for the p-values; the smallest p is 1 / (shuffles + 1). Prediction takes "
-            f"{MOST_PREDICTED} of them at most.",
+            help=say(
+                "Of the images, for the p-values; the smallest p is 1 / (shuffles + 1). Prediction takes "
+                f"{MOST_PREDICTED} of them at most."
+            ),
         )
     )
     film = places[1].toggle(
@@ -65,53 +91,62 @@ def tests(key: caches.Key, log: RouteLog) -> None:
         help="Neighbouring frames are alike and not independent: shuffles are then shifts of the whole film, and "
         "resamples are made of runs of neighbours.",
     )
-    likeness = caches.neighbour_likeness(key, log)
-    if not film and likeness > ALIKE:
-        st.warning(
-            f"Neighbouring images are alike (rank correlation {likeness:.2f}), as frames of a film are: then what "
-            "follows finds too much. Say above that they are frames of a film.",
-            icon=":material/movie:",
-        )
-    work = f"{shuffles:,} shuffles and {RESAMPLES:,} resamples of {len(log):,} images"
-    with st.spinner(f"Correlating the route with the scale of objects: {work}"):
-        whole = caches.scale_correlation(key, "route", shuffles, film, log)
-    with st.spinner(f"Correlating {log.space.n_paths} paths with the scale of objects: {work}"):
-        paths = caches.scale_correlation(key, "paths", shuffles, film, log)
-    st.markdown(f"**The whole route.** {plain(correlation_verdict(whole))}")
-    st.markdown(f"**Each of {log.space.n_paths} paths.** {plain(correlation_verdict(paths))}")
-    if len(paths):
-        with places[2]:
-            facts = [STRONGEST, *dict.fromkeys(paths["fact"])]
-            asked.check(state.FACT, facts)
-            fact = st.selectbox(
-                "Fact of the objects' scale",
-                facts,
-                key=state.FACT,
-                bind=state.BOUND,
-                help="What lattice and table show of each path; p-values are corrected for all facts. An object is a "
-                "connected piece of a class in the label: small below 32², medium below 96² pixels, else large.",
+    if facts != ():
+        likeness = caches.neighbour_likeness(key, facts, log)
+        if not film and likeness > ALIKE:
+            st.warning(
+                f"Neighbouring {log.rows_are} are alike (rank correlation {likeness:.2f}), as frames of a film are: "
+                "then what follows finds too much. Say above that they are frames of a film.",
+                icon=":material/movie:",
             )
-        asked.say(state.FACT, "fact")
-        correlations(log.space, caches.path_usage(key, log)["activation"].to_numpy(), paths, fact)
-    if len(whole):
-        st.markdown("**The route as a whole**")
-        show_table(whole, "of the route")
-    meanings(len(log), whole, shuffles, film)
-    if "scale_class" in log.columns:
-        predictions(key, log, min(shuffles, MOST_PREDICTED))
-    else:
+        about = "the scale of objects" if facts is None else ", ".join(facts)
+        work = f"{shuffles:,} shuffles and {RESAMPLES:,} resamples of {count(len(log), log.rows_are)}"
+        with st.spinner(f"Correlating the route with {about}: {work}"):
+            whole = caches.correlation(key, "route", facts, shuffles, film, log)
+        with st.spinner(f"Correlating {log.space.n_paths} paths with {about}: {work}"):
+            paths = caches.correlation(key, "paths", facts, shuffles, film, log)
+        st.markdown(f"**The whole route.** {plain(say(correlation_verdict(whole)))}")
+        st.markdown(f"**Each of {log.space.n_paths} paths.** {plain(say(correlation_verdict(paths)))}")
+        if len(paths):
+            with places[2]:
+                fact = choose_fact([STRONGEST, *dict.fromkeys(paths["fact"])], of_scale=facts is None)
+            asked.say(state.FACT, "fact")
+            correlations(log, caches.path_usage(key, log)["activation"].to_numpy(), paths, fact)
+        if len(whole):
+            st.markdown("**The route as a whole**")
+            show_table(whole, "of the route")
+        meanings(log, whole, shuffles, film, of_scale=facts is None)
+    labels = ["scale_class"] * ("scale_class" in log.columns) if facts is None else own_labels(collection)
+    if labels:
+        predictions(collection, key, log, labels, min(shuffles, MOST_PREDICTED))
+    elif facts is None:
         st.caption(
             "No class of scale is known of these images, so none is predicted from the route: scenes have one, by "
             "construction."
         )
 
 
-def correlations(space: RoutingSpace, mean: np.ndarray, table: pd.DataFrame, fact: str) -> None:
+def choose_fact(facts: list[str], *, of_scale: bool) -> str:
+    """The fact that lattice and table are of."""
+    asked.check(state.FACT, facts)
+    objects = (
+        " An object is a connected piece of a class in the label: small below 32², medium below 96² pixels, else large."
+    )
+    return st.selectbox(
+        "Fact of the objects' scale" if of_scale else "Fact",
+        facts,
+        key=state.FACT,
+        bind=state.BOUND,
+        help="What lattice and table show of each path; p-values are corrected for all facts." + objects * of_scale,
+    )
+
+
+def correlations(log: RouteLog, mean: np.ndarray, table: pd.DataFrame, fact: str) -> None:
     """The lattice of what goes with a fact beyond chance, and the paths, strongest first.
 
     Parameters
     ----------
-    space : RoutingSpace
+    log : RouteLog
     mean : ndarray, (path,)
         Mean activations: cells are drawn as those have them.
     table : DataFrame
@@ -122,6 +157,7 @@ def correlations(space: RoutingSpace, mean: np.ndarray, table: pd.DataFrame, fac
     from routeviz.stats import CORRELATION_WORDS
     from routeviz.stats.scale import LEVEL
 
+    space, rows_are = log.space, log.rows_are
     best = table.sort_values("r", key=abs, ascending=False, kind="stable")
     best = best.drop_duplicates("value") if fact == STRONGEST else best[best["fact"] == fact]
     of_path = best.set_index("value").reindex(list(space.path_names))
@@ -131,11 +167,11 @@ def correlations(space: RoutingSpace, mean: np.ndarray, table: pd.DataFrame, fac
         space,
         np.nan_to_num(mean),
         key=LATTICE,
-        title="Paths that go with scale",
+        title="Paths that go with a fact",
         weights=("beyond chance, |r| 0 to 1", strength),
         path_notes={
             "": [
-                "the same for all images"
+                f"the same for all {rows_are}"
                 if np.isnan(row.r)
                 else f"{row.fact}: r {row.r:+.2f}, corrected p {row.p_corrected:.3f}"
                 for row in of_path.itertuples()
@@ -150,7 +186,7 @@ def correlations(space: RoutingSpace, mean: np.ndarray, table: pd.DataFrame, fac
     st.download_button(
         "All correlations as CSV",
         table.to_csv(index=False),
-        f"{file_name('scale correlations')}.csv",
+        f"{file_name('correlations')}.csv",
         "text/csv",
         icon=":material/download:",
         on_click="ignore",
@@ -194,23 +230,33 @@ def show_table(table: pd.DataFrame, what: str, *, height: int | str = "content")
     )
 
 
-def meanings(n: int, table: pd.DataFrame, shuffles: int, film: bool) -> None:
+def meanings(log: RouteLog, table: pd.DataFrame, shuffles: int, film: bool, *, of_scale: bool) -> None:
     """What the figures mean, and of how many images they are."""
     from routeviz.stats import CORRELATION_WORDS
 
+    n = len(log)
     used = int(table["images"].iloc[0]) if len(table) else n
-    of = f"{used:,} images" if used == n else f"{used:,} of {n:,} images (those with labels; at most a seeded sample)"
+    lacking = "those with labels; " if of_scale else "those with all of the facts; "
+    of = f"{used:,} images" if used == n else f"{used:,} of {n:,} images ({lacking}at most a seeded sample)"
     done = f"{min(shuffles, used - 1):,} shifts of the film" if film else f"{shuffles:,} shuffles"
-    said = [f"{word}: {meaning}." for word, meaning in CORRELATION_WORDS.items()]
-    st.caption(plain(f"{of}, {done}, {RESAMPLES:,} resamples. {' '.join(said)}"))
+    meant = {word: meaning for word, meaning in CORRELATION_WORDS.items() if of_scale or word != "mean scale"}
+    said = " ".join(f"{word}: {meaning}." for word, meaning in meant.items())
+    st.caption(plain(of_rows(f"{of}, {done}, {RESAMPLES:,} resamples. {said}", log.rows_are)))
 
 
-def predictions(key: caches.Key, log: RouteLog, shuffles: int) -> None:
-    """How well the class of scale is told from the route alone."""
-    st.markdown("**The class of scale, predicted from the route alone**")
-    with st.spinner(f"Predicting the class of {len(log):,} images: 5 folds, {shuffles} shuffles, twice"):
+def predictions(collection: Collection, key: caches.Key, log: RouteLog, columns: list[str], shuffles: int) -> None:
+    """How well a class is told from the route alone: that of scale, or one of the log's own columns."""
+    say, column = collection.say, columns[0]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        what = "The class of scale" if columns == ["scale_class"] else "A class"
+        st.markdown(f"**{what}, predicted from the route alone**", width="content")
+        if len(columns) > 1:
+            look = {"label_visibility": "collapsed", "width": 190}
+            column = asked.choose("Class", columns, lambda: columns[0], key=state.PREDICTED, **look)
+    asked.say(state.PREDICTED, "class")
+    with st.spinner(f"Predicting it for {count(len(log), log.rows_are)}: 5 folds, {shuffles} shuffles, twice"):
         try:
-            found = [caches.scale_prediction(key, features, shuffles, log) for features in SEEN]
+            found = [caches.prediction(key, column, features, shuffles, log) for features in SEEN]
         except InputError as error:
             st.info(f"No prediction: {plain(error)}", icon=":material/info:")
             return
@@ -226,13 +272,16 @@ def predictions(key: caches.Key, log: RouteLog, shuffles: int) -> None:
             alt="Accuracy of prediction beside that of shuffled classes",
         )
     with right:
-        st.markdown(f"Images by true class and the one predicted from {SEEN[first.features]}")
-        st.table(first.confusion.rename_axis(index="true"), border="horizontal")
+        st.markdown(say(f"Images by true class and the one predicted from {SEEN[first.features]}"))
+        table = first.confusion if column == "scale_class" else first.confusion.sort_index().sort_index(axis=1)
+        st.table(table.rename_axis(index="true"), border="horizontal")
     st.caption(
-        f"{first.images:,} images, {first.folds} folds, linear discriminant analysis; each image is predicted by a "
-        f"classifier that has not seen it. Chance: always the most frequent class, {percent(first.chance)}. Shuffled: "
-        f"the same procedure with the classes shuffled among the images, {len(first.shuffled)} times; p is the share "
-        "of shuffles, the true order among them, that do as well."
+        say(
+            f"{first.images:,} images, {first.folds} folds, linear discriminant analysis; each image is predicted by a "
+            f"classifier that has not seen it. Chance: always the most frequent class, {percent(first.chance)}. "
+            f"Shuffled: the same procedure with the classes shuffled among the images, {len(first.shuffled)} times; p "
+            "is the share of shuffles, the true order among them, that do as well."
+        )
     )
 
 

@@ -55,6 +55,7 @@ SHOWN = "lattice"
 SIDES = ("left", "right")
 COMPARED_BY = "compared_by"
 ALIKE = "alike"
+PREDICTED = "predicted"
 ALIKE_BY = "alike_by"
 IMPORTANCE = "importance"
 RANKED = "ranked"

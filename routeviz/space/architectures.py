@@ -270,7 +270,7 @@ class _Sketch:
     def __init__(self, space: RoutingSpace, name: str, source: str):
         if space.kind != "lattice" or space.scales != SCALES:
             raise InputError(
-                f"static architectures are modelled in a lattice of {SCALES} scales, this space is {extent(space)}: "
+                f"static architectures are routes of a lattice of {SCALES} scales; this space is {extent(space)}: "
                 "compare its routes with each other"
             )
         self.space, self.name, self.source = space, name, source

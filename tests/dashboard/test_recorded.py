@@ -4,7 +4,7 @@ import pytest
 
 import routeviz as rv
 from routeviz.bundled import bundled_data
-from routeviz.dashboard import state
+from routeviz.dashboard import scaling, state
 from routeviz.gated import NETWORKS
 
 FOLDER = bundled_data("gated")
@@ -58,3 +58,31 @@ def test_a_text_that_one_image_lacks_is_a_dash_and_a_large_count_keeps_its_unit(
     shown = {item.label: item.value for item in app.metric}
     assert shown["digit"] == "—"
     assert shown["correct"] == "1.23 k"
+
+
+def test_its_routes_are_held_against_its_own_facts_unless_its_rows_hang_together(open_app):
+    few = {state.QUESTION: scaling.FACTS, state.FILTER: ["digit is 0 or 1"], state.SHUFFLES: "99"}
+    app = open_app(FOLDER, **address("convnet-aig"), **few)
+    app.switch_page("routeviz/dashboard/views/population.py").run()
+    assert not app.exception
+    n = int(rv.load_log(FOLDER / "convnet-aig" / "log").images["digit"].isin(["0", "1"]).sum())
+    told = " ".join(item.value for item in (*app.markdown, *app.caption))
+    assert f"{n} images, 99 shuffles" in told
+    assert "that differ between images" in told
+    assert app.selectbox(key=state.PREDICTED).value == "digit"
+    assert "p 0.010" in told  # no shuffle tells zeros from ones as well as the route
+    app = open_app(FOLDER, **address("moe"), **few)
+    app.switch_page("routeviz/dashboard/views/population.py").run()
+    assert any("which is not in the list here" in item.value for item in app.warning)
+
+
+def test_groups_of_a_recorded_log_are_compared_by_any_of_its_classes(open_app):
+    where = {"left_what": "a group", "left_where": "correct is 0", "right_what": "all tokens", state.ALIKE: "true"}
+    app = open_app(FOLDER, **address("moe"), **where)
+    app.switch_page("routeviz/dashboard/views/compare.py").run()
+    assert not app.exception
+    shown = {item.label: item.value for item in app.metric}
+    facts = rv.load_log(FOLDER / "moe" / "log").images
+    assert shown["correct: right"] == f"{facts['correct'].mean():.3g}"
+    assert "mIoU: right" not in shown
+    assert app.selectbox(key=state.ALIKE_BY).options == ["digit", "answer", "correct", "token"]
