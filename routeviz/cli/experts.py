@@ -28,13 +28,13 @@ WORDS = {
 
 def expert_data(log: RouteLog, by: str | None) -> dict[str, Any]:
     """The tables, fit for JSON; nothing where no cell chooses. Raises InputError where a column is asked for there."""
+    from routeviz.routelog import label_columns
     from routeviz.stats import (
         chooses,
         expert_balance,
         expert_coactivation,
         expert_load,
         expert_specialisation,
-        label_columns,
     )
 
     if not chooses(log):

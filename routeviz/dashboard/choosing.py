@@ -12,9 +12,9 @@ import routeviz as rv
 from routeviz.dashboard import asked, caches, exports
 from routeviz.dashboard.collection import Collection
 from routeviz.dashboard.words import plain
-from routeviz.routelog import RouteLog
+from routeviz.routelog import RouteLog, label_columns
 from routeviz.space import kind_of
-from routeviz.stats import chooses, expert_balance, expert_specialisation, label_columns
+from routeviz.stats import chooses, expert_balance, expert_specialisation
 
 TOLD_BY, AGAINST = "told_by", "against"
 

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from routeviz.dashboard.collection import Collection
-from routeviz.stats.labels import groups_rows
+from routeviz.routelog import groups_rows
 
 _WRITTEN = frozenset({"id", "image", "file", "height", "width", "miou", "pixel_accuracy", "scale_class", "input"})
 _PREFIXES = ("macs_", "expected_macs_", "objects_", "iou_", "closed_")

@@ -8,7 +8,7 @@ import routeviz as rv
 from routeviz.dashboard import asked, caches, exports, state
 from routeviz.dashboard.collection import Collection
 from routeviz.plots import Sheet
-from routeviz.stats import label_columns
+from routeviz.routelog import label_columns
 
 CLASSES = "classes"
 """Groups of images that hold each class of the labels; one image may stand in several."""

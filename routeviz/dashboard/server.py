@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import mimetypes
 import os
 import threading
 import time
@@ -33,8 +35,7 @@ def serve(settings: Settings, *, port: int, browser: bool) -> None:
     # Torch's threads wait asleep: beside a training run on the same cores, spinning ones take ten times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     threading.Thread(target=_announce, args=(f"http://{HOST}:{port}", browser), daemon=True).start()
-    # What the first page needs is imported while the browser starts.
-    threading.Thread(target=import_module, args=("routeviz.dashboard.chooser",), daemon=True).start()
+    threading.Thread(target=_prepare, daemon=True).start()
     options = SERVER_OPTIONS | {
         "server.port": port,
         "browser.serverAddress": HOST,
@@ -47,6 +48,15 @@ def serve(settings: Settings, *, port: int, browser: bool) -> None:
         for value in (values if isinstance(values, list) else [values])
     ]
     main_run.main([*flags, str(ENTRY)], standalone_mode=False)
+
+
+def _prepare() -> None:
+    """Do while the browser starts what the first page would wait for."""
+    for name in ("chooser", "detail", "exports"):
+        import_module(f"routeviz.dashboard.{name}")
+    # Streamlit asks for both at its first element, of all that is imported by then: types of files, and who calls it.
+    mimetypes.init()
+    inspect.stack()
 
 
 def _announce(address: str, browser: bool) -> None:

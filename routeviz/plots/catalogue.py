@@ -21,9 +21,8 @@ from routeviz.plots.sheet import Sheet
 from routeviz.plots.tried import plot_against_macs
 from routeviz.plots.usage import plot_activations, plot_training_activations, plot_usage
 from routeviz.quantities import count, of_rows
-from routeviz.routelog import RouteLog
+from routeviz.routelog import RouteLog, label_columns
 from routeviz.space.kinds import is_lattice
-from routeviz.stats import label_columns
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,10 +11,11 @@ does not have is null. Equal logs have equal bytes.
 """
 
 from routeviz.routelog.header import SCHEMA
+from routeviz.routelog.labels import groups_rows, label_columns
 from routeviz.routelog.log import RouteLog
 from routeviz.routelog.partcosts import PartCosts
 from routeviz.routelog.shards import Skipped
 from routeviz.routelog.stored import load_log
 from routeviz.routelog.writer import LogWriter
 
-__all__ = ["SCHEMA", "LogWriter", "PartCosts", "RouteLog", "Skipped", "load_log"]
+__all__ = ["SCHEMA", "LogWriter", "PartCosts", "RouteLog", "Skipped", "groups_rows", "label_columns", "load_log"]

@@ -1,109 +1,145 @@
-"""What a route log says about a network: usage, diversity, blindness, likeness and cost. Pure functions; no torch."""
+"""What a route log says about a network: usage, diversity, blindness, likeness and cost. Pure functions; no torch.
 
-from routeviz.stats.bootstrap import Interval, miou_difference, miou_interval
-from routeviz.stats.common import FACTORS, CommonNetwork, common_network, common_sweep
-from routeviz.stats.comparison import NetworkFacts, compare_networks
-from routeviz.stats.correlation import correlate
-from routeviz.stats.drift import COLLAPSES, DRIFT_WORDS, collapses, collapses_of, drift, path_courses, path_events
-from routeviz.stats.dynamics import image_groups, mutual_information
-from routeviz.stats.experts import (
-    chooses,
-    expert_balance,
-    expert_classes,
-    expert_coactivation,
-    expert_load,
-    expert_specialisation,
-)
-from routeviz.stats.labels import label_columns
-from routeviz.stats.nearest import (
-    METRICS,
-    Overlap,
-    architecture_counts,
-    nearest_architecture,
-    overlap,
-    route_distances,
-)
-from routeviz.stats.pareto import MARGIN, counts_of, front_verdict, pareto_front
-from routeviz.stats.published import PUBLISHED, Published, published_figures
-from routeviz.stats.rescaled import RESCALED_WORDS, rescaled_paths, rescaled_routes, rescaled_verdict
-from routeviz.stats.scale import (
-    ALIKE,
-    CORRELATION_WORDS,
-    FEATURES,
-    SCALE_FACTS,
-    Prediction,
-    correlation_verdict,
-    neighbour_likeness,
-    path_correlation,
-    predict_groups,
-    route_correlation,
-    route_measures,
-)
-from routeviz.stats.summary import Figure, summary
-from routeviz.stats.timing import TimeFit, fit_times
-from routeviz.stats.usage import cell_usage, path_usage, path_usage_by_layer, route_counts
+Each module is imported where one of its functions is first asked for: SciPy and scikit-learn take a second, and neither
+the counts on the dashboard's first screen nor most commands need them.
+"""
 
-__all__ = [
-    "ALIKE",
-    "COLLAPSES",
-    "CORRELATION_WORDS",
-    "DRIFT_WORDS",
-    "FACTORS",
-    "FEATURES",
-    "MARGIN",
-    "METRICS",
-    "PUBLISHED",
-    "RESCALED_WORDS",
-    "SCALE_FACTS",
-    "CommonNetwork",
-    "Figure",
-    "Interval",
-    "NetworkFacts",
-    "Overlap",
-    "Prediction",
-    "Published",
-    "TimeFit",
-    "architecture_counts",
-    "cell_usage",
-    "chooses",
-    "collapses",
-    "collapses_of",
-    "common_network",
-    "common_sweep",
-    "compare_networks",
-    "correlate",
-    "correlation_verdict",
-    "counts_of",
-    "drift",
-    "expert_balance",
-    "expert_classes",
-    "expert_coactivation",
-    "expert_load",
-    "expert_specialisation",
-    "fit_times",
-    "front_verdict",
-    "image_groups",
-    "label_columns",
-    "miou_difference",
-    "miou_interval",
-    "mutual_information",
-    "nearest_architecture",
-    "neighbour_likeness",
-    "overlap",
-    "pareto_front",
-    "path_correlation",
-    "path_courses",
-    "path_events",
-    "path_usage",
-    "path_usage_by_layer",
-    "predict_groups",
-    "published_figures",
-    "rescaled_paths",
-    "rescaled_routes",
-    "rescaled_verdict",
-    "route_correlation",
-    "route_counts",
-    "route_distances",
-    "route_measures",
-    "summary",
-]
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from routeviz.stats.bootstrap import Interval as Interval
+    from routeviz.stats.bootstrap import miou_difference as miou_difference
+    from routeviz.stats.bootstrap import miou_interval as miou_interval
+    from routeviz.stats.common import FACTORS as FACTORS
+    from routeviz.stats.common import CommonNetwork as CommonNetwork
+    from routeviz.stats.common import common_network as common_network
+    from routeviz.stats.common import common_sweep as common_sweep
+    from routeviz.stats.comparison import NetworkFacts as NetworkFacts
+    from routeviz.stats.comparison import compare_networks as compare_networks
+    from routeviz.stats.correlation import correlate as correlate
+    from routeviz.stats.courses import COLLAPSES as COLLAPSES
+    from routeviz.stats.courses import DRIFT_WORDS as DRIFT_WORDS
+    from routeviz.stats.courses import collapses as collapses
+    from routeviz.stats.courses import collapses_of as collapses_of
+    from routeviz.stats.courses import drift as drift
+    from routeviz.stats.courses import path_courses as path_courses
+    from routeviz.stats.courses import path_events as path_events
+    from routeviz.stats.dynamics import image_groups as image_groups
+    from routeviz.stats.dynamics import mutual_information as mutual_information
+    from routeviz.stats.experts import chooses as chooses
+    from routeviz.stats.experts import expert_balance as expert_balance
+    from routeviz.stats.experts import expert_classes as expert_classes
+    from routeviz.stats.experts import expert_coactivation as expert_coactivation
+    from routeviz.stats.experts import expert_load as expert_load
+    from routeviz.stats.experts import expert_specialisation as expert_specialisation
+    from routeviz.stats.nearest import METRICS as METRICS
+    from routeviz.stats.nearest import Overlap as Overlap
+    from routeviz.stats.nearest import architecture_counts as architecture_counts
+    from routeviz.stats.nearest import nearest_architecture as nearest_architecture
+    from routeviz.stats.nearest import overlap as overlap
+    from routeviz.stats.nearest import route_distances as route_distances
+    from routeviz.stats.overview import Figure as Figure
+    from routeviz.stats.overview import summary as summary
+    from routeviz.stats.pareto import MARGIN as MARGIN
+    from routeviz.stats.pareto import counts_of as counts_of
+    from routeviz.stats.pareto import front_verdict as front_verdict
+    from routeviz.stats.pareto import pareto_front as pareto_front
+    from routeviz.stats.published import PUBLISHED as PUBLISHED
+    from routeviz.stats.published import Published as Published
+    from routeviz.stats.published import published_figures as published_figures
+    from routeviz.stats.rescaled import RESCALED_WORDS as RESCALED_WORDS
+    from routeviz.stats.rescaled import rescaled_paths as rescaled_paths
+    from routeviz.stats.rescaled import rescaled_routes as rescaled_routes
+    from routeviz.stats.rescaled import rescaled_verdict as rescaled_verdict
+    from routeviz.stats.scale import ALIKE as ALIKE
+    from routeviz.stats.scale import CORRELATION_WORDS as CORRELATION_WORDS
+    from routeviz.stats.scale import FEATURES as FEATURES
+    from routeviz.stats.scale import SCALE_FACTS as SCALE_FACTS
+    from routeviz.stats.scale import Prediction as Prediction
+    from routeviz.stats.scale import correlation_verdict as correlation_verdict
+    from routeviz.stats.scale import neighbour_likeness as neighbour_likeness
+    from routeviz.stats.scale import path_correlation as path_correlation
+    from routeviz.stats.scale import predict_groups as predict_groups
+    from routeviz.stats.scale import route_correlation as route_correlation
+    from routeviz.stats.scale import route_measures as route_measures
+    from routeviz.stats.timing import TimeFit as TimeFit
+    from routeviz.stats.timing import fit_times as fit_times
+    from routeviz.stats.usage import cell_usage as cell_usage
+    from routeviz.stats.usage import path_usage as path_usage
+    from routeviz.stats.usage import path_usage_by_layer as path_usage_by_layer
+    from routeviz.stats.usage import route_counts as route_counts
+
+_HOME = {
+    "Interval": "bootstrap",
+    "miou_difference": "bootstrap",
+    "miou_interval": "bootstrap",
+    "FACTORS": "common",
+    "CommonNetwork": "common",
+    "common_network": "common",
+    "common_sweep": "common",
+    "NetworkFacts": "comparison",
+    "compare_networks": "comparison",
+    "correlate": "correlation",
+    "COLLAPSES": "courses",
+    "DRIFT_WORDS": "courses",
+    "collapses": "courses",
+    "collapses_of": "courses",
+    "drift": "courses",
+    "path_courses": "courses",
+    "path_events": "courses",
+    "image_groups": "dynamics",
+    "mutual_information": "dynamics",
+    "chooses": "experts",
+    "expert_balance": "experts",
+    "expert_classes": "experts",
+    "expert_coactivation": "experts",
+    "expert_load": "experts",
+    "expert_specialisation": "experts",
+    "METRICS": "nearest",
+    "Overlap": "nearest",
+    "architecture_counts": "nearest",
+    "nearest_architecture": "nearest",
+    "overlap": "nearest",
+    "route_distances": "nearest",
+    "MARGIN": "pareto",
+    "counts_of": "pareto",
+    "front_verdict": "pareto",
+    "pareto_front": "pareto",
+    "PUBLISHED": "published",
+    "Published": "published",
+    "published_figures": "published",
+    "RESCALED_WORDS": "rescaled",
+    "rescaled_paths": "rescaled",
+    "rescaled_routes": "rescaled",
+    "rescaled_verdict": "rescaled",
+    "ALIKE": "scale",
+    "CORRELATION_WORDS": "scale",
+    "FEATURES": "scale",
+    "SCALE_FACTS": "scale",
+    "Prediction": "scale",
+    "correlation_verdict": "scale",
+    "neighbour_likeness": "scale",
+    "path_correlation": "scale",
+    "predict_groups": "scale",
+    "route_correlation": "scale",
+    "route_measures": "scale",
+    "Figure": "overview",
+    "summary": "overview",
+    "TimeFit": "timing",
+    "fit_times": "timing",
+    "cell_usage": "usage",
+    "path_usage": "usage",
+    "path_usage_by_layer": "usage",
+    "route_counts": "usage",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.special import entr
 
 from routeviz.errors import InputError
 from routeviz.routelog import RouteLog
+from routeviz.stats.usage import binary_entropy
 
 PRESENCE = "objects_count_"
 MEDIAN_AREA = "objects_median_area"
@@ -103,8 +103,8 @@ def mutual_information(
     def bits(order: np.ndarray) -> np.ndarray:
         """Mutual information ``(grouping, path)`` with the images' groups in another order."""
         within = (indicators[order].T @ is_open).astype(np.float64) / sizes[:, None]
-        told = (sizes / len(order))[:, None] * _binary_entropy(within)
-        return _binary_entropy(share) - np.add.reduceat(told, columns, axis=0)
+        told = (sizes / len(order))[:, None] * binary_entropy(within)
+        return binary_entropy(share) - np.add.reduceat(told, columns, axis=0)
 
     found = bits(np.arange(len(is_open)))
     chance, beyond = np.zeros_like(found), np.ones_like(found)
@@ -128,7 +128,3 @@ def _indicators(groups: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarra
     starts = np.cumsum([0, *(part.shape[1] for part in parts[:-1])])
     indicators = np.concatenate(parts, axis=1)
     return indicators, starts, indicators.sum(axis=0, dtype=np.float64)
-
-
-def _binary_entropy(share: np.ndarray) -> np.ndarray:
-    return (entr(share) + entr(1 - share)) / np.log(2)

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from routeviz.routelog import RouteLog
+from routeviz.routelog import RouteLog, label_columns
 from routeviz.space import chain_space, experts_space
-from routeviz.stats import expert_balance, expert_specialisation, label_columns
+from routeviz.stats import expert_balance, expert_specialisation
 
 
 @pytest.fixture

@@ -30,10 +30,9 @@ from routeviz.dashboard.population import MOST_CLUSTERED, MOST_PLACED, Populatio
 from routeviz.dashboard.words import plain, short
 from routeviz.plots import Sheet
 from routeviz.quantities import count
-from routeviz.routelog import RouteLog
+from routeviz.routelog import RouteLog, label_columns
 from routeviz.space import STATES, Route, kind_of
 from routeviz.space.layout import axes_words
-from routeviz.stats import label_columns
 
 LATTICE, HEAT, GATES, COST, PLANE, TYPICAL = (
     f"population_{name}" for name in ("lattice", "heat", "gates", "macs", "plane", "typical")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from routeviz.routelog import RouteLog
+from routeviz.routelog.log import RouteLog
 
 NAMES = frozenset({"id", "image", "file", "height", "width"})
 """Columns that tell rows apart, or how large their pictures are, instead of grouping them."""
