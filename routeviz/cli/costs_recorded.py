@@ -6,13 +6,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from routeviz.cli.tables import columns
 from routeviz.costs import RECORDED_NOTE
 from routeviz.quantities import count, quantity
-from routeviz.space.states import STATES
-from routeviz.stats import cell_usage, path_usage
+from routeviz.stats import recorded_parts
 
 if TYPE_CHECKING:
     from routeviz.routelog import RouteLog
@@ -43,7 +40,7 @@ def recorded_costs(folder: Path, log: RouteLog, *, table: bool, as_json: bool) -
         "most": int(total.max()),
         "everything": max(every),
     }
-    rows = _rows(log) if table else None
+    rows = recorded_parts(log) if table else None
     if as_json:
         if rows is not None:
             figures["table"] = json.loads(rows.to_json(orient="records"))
@@ -67,23 +64,5 @@ def recorded_costs(folder: Path, log: RouteLog, *, table: bool, as_json: bool) -
     return "\n".join(said)
 
 
-def _rows(log: RouteLog) -> pd.DataFrame:
-    """One row a part that costs anything: ``part``, ``of``, ``macs`` (one a size) and ``runs``, a share of rows."""
-    cells, paths, space = cell_usage(log), path_usage(log), log.space
-    reached = 1 - cells[STATES[0]]
-    kinds = (
-        ("operation", space.cell_names, cells["open"]),
-        ("gate", space.cell_names, reached),
-        ("path", space.path_names, paths["open"]),
-    )
-    rows = []
-    for part, names, shares in kinds:
-        for at, (name, share) in enumerate(zip(names, shares, strict=True)):
-            macs = [int(getattr(costs, part)[at]) for costs in log.all_costs]
-            if any(macs):
-                rows.append({"part": part, "of": name, "macs": macs, "runs": float(share)})
-    return pd.DataFrame(rows, columns=["part", "of", "macs", "runs"])
-
-
-def _amounts(macs: list[int]) -> str:
+def _amounts(macs: tuple[int, ...]) -> str:
     return ", ".join(quantity(value) for value in macs)

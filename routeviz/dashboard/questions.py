@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from routeviz.dashboard import dynamics, scaling, starving
+from routeviz.dashboard import dynamics, recorded, scaling, starving
 from routeviz.dashboard.collection import Collection
 
 Answer = Callable[[Collection, np.ndarray, str], None]
@@ -16,5 +16,5 @@ def answers(collection: Collection) -> dict[str, Answer | None]:
     """What shows the answer to each question, by the question as it is called on the screen; None for the charts."""
     found = {"What do images do?": None, "How dynamic is it?": dynamics.show}
     found |= {question: scaling.show} if (question := scaling.follows(collection)) else {}
-    found |= {} if collection.recorded else {"What does it cost?": starving.show}
+    found["What does it cost?"] = recorded.show if collection.recorded else starving.show
     return {collection.say(question): answer for question, answer in found.items()}

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from routeviz.stats.published import PUBLISHED as PUBLISHED
     from routeviz.stats.published import Published as Published
     from routeviz.stats.published import published_figures as published_figures
+    from routeviz.stats.recorded import recorded_parts as recorded_parts
     from routeviz.stats.rescaled import RESCALED_WORDS as RESCALED_WORDS
     from routeviz.stats.rescaled import rescaled_paths as rescaled_paths
     from routeviz.stats.rescaled import rescaled_routes as rescaled_routes
@@ -109,6 +110,7 @@ _HOME = {
     "PUBLISHED": "published",
     "Published": "published",
     "published_figures": "published",
+    "recorded_parts": "recorded",
     "RESCALED_WORDS": "rescaled",
     "rescaled_paths": "rescaled",
     "rescaled_routes": "rescaled",

@@ -1,10 +1,12 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
 
 import routeviz as rv
 from routeviz.errors import CostError, InputError
+from routeviz.stats import recorded_parts
 
 
 class Chain(nn.Module):
@@ -140,3 +142,16 @@ def test_rows_of_several_sizes_are_counted_each_with_the_macs_of_its_own(tmp_pat
         record(costs[0], 6, 12)
     with pytest.raises(InputError, match="must each say another one"):
         record([costs[0], costs[0]], 6)
+
+
+def test_what_rows_spend_in_each_part_is_told_for_their_own_sizes(tmp_path):
+    costs = [rv.measure_macs(Chain(), SPACE, torch.zeros(1, 1, side, side), **PARTS) for side in (6, 12)]
+    gates = np.array([[1, 1], [1, 0], [1, 0], [1, 1]], np.float32)
+    facts = pd.DataFrame({"id": list("abcd"), "input_size": ["1x6x6", "1x6x6", "1x6x6", "1x12x12"]})
+    log = rv.RouteLog(gates, facts, SPACE, {"costs": [one.to_dict() for one in costs]})
+    parts = recorded_parts(log).set_index(["part", "of"])
+    assert parts.loc[("operation", "block 1"), "macs"] == (1296, 5184)
+    assert parts["runs"].tolist() == [1, 0.5, 1, 1]
+    assert parts["spent"].tolist() == [(3 * 1296 + 5184) / 4, (1296 + 5184) / 4, 2, 2]
+    assert log.macs_by_part()[["operations", "gates"]].mean().sum() == parts["spent"].sum()
+    assert recorded_parts(rv.RouteLog(gates, facts, SPACE)).empty
