@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import routeviz as rv
-from routeviz.dashboard import links, rescaling, state
+from routeviz.dashboard import links, rescaling, scaling, state
 from routeviz.routelog import RouteLog
 from routeviz.stats import path_correlation, rescaled_paths, rescaled_routes, rescaled_verdict, route_correlation
 from routeviz.tracing import trace_rescaled
@@ -36,8 +36,10 @@ def log(shelf_folder):
 
 @pytest.fixture
 def open_question(open_app):
-    def run(*folders, **address):
+    def run(*folders, ends=None, **address):
         app = open_app(*folders, **{state.QUESTION: QUESTION, state.SHUFFLES: "99", **address})
+        if ends:
+            app.session_state["rescaled_ends"] = ends
         app.switch_page(str(links.file_of("population"))).run()
         assert not app.exception, app.exception[0].message
         return app
@@ -49,7 +51,8 @@ def said(app):
     return " ".join(item.value for kind in (app.markdown, app.caption, app.info) for item in kind).replace("\\", "")
 
 
-def test_an_effect_is_shown_with_its_chance_and_its_counts(open_question, log, tmp_path):
+def test_an_effect_is_shown_with_its_chance_and_its_counts(open_question, log, tmp_path, monkeypatch):
+    monkeypatch.setattr(scaling, "MOST_PREDICTED", 29)
     log.save(tmp_path / "made")
     app = open_question(tmp_path / "made")
     paths = path_correlation(log, permutations=99)
@@ -64,6 +67,7 @@ def test_an_effect_is_shown_with_its_chance_and_its_counts(open_question, log, t
     assert "An effect beyond chance" in said(app)
     assert "24 images, 99 shuffles, 999 resamples" in said(app)
     assert "From activations of all paths: 100.0% right. The route tells more than chance" in said(app)
+    assert "with the classes shuffled among the images, 29 times" in said(app)
     assert app.table[0].value.to_numpy().tolist() == [[12, 0], [0, 12]]
     whole = route_correlation(log, permutations=99)
     assert app.dataframe[1].value["r"].tolist() == pytest.approx(whole["r"].tolist())
@@ -79,7 +83,7 @@ def test_no_effect_is_called_no_effect(open_question, log, tmp_path):
 
 
 def test_frames_of_a_film_are_told_where_they_look_like_it(open_question, log, tmp_path):
-    images = log.images.assign(objects_median_area=np.arange(24.0))
+    images = log.images.assign(objects_median_area=np.arange(24.0)).drop(columns="scale_class")
     RouteLog(log.gates, images, log.space, log.source).save(tmp_path / "made")
     assert "Neighbouring images are alike" in open_question(tmp_path / "made").warning[0].value
     assert not open_question(tmp_path / "made", film="true").warning
@@ -101,28 +105,29 @@ def test_what_a_link_asks_for_and_is_not_here_is_told(open_question, log, tmp_pa
 
 
 def test_one_image_is_shown_at_every_size(open_question, shelf_folder):
-    app = open_question(shelf_folder, sizes="true", image="val-00002")
+    app = open_question(shelf_folder, ends=(0.5, 1.0), sizes="true", image="val-00002")
     sample = rv.open_dataset("scenes", length=6, size=(64, 96))[2]
     net = rv.load_checkpoint(shelf_folder / "checkpoints" / "step-000010.safetensors")
-    factors = [float(f"{factor:.6g}") for factor in np.geomspace(0.25, 4, 17)]
+    factors = [float(f"{factor:.6g}") for factor in np.geomspace(0.5, 1, 5)]
     routes = trace_rescaled(net, sample, factors)
     sizes = rescaled_routes(routes)
     slider = app.select_slider(key=state.FACTOR)
     assert slider.value == "1 times: 64x96"
-    assert len(slider.options) == 17
+    assert len(slider.options) == 5
     table = next(item.value for item in app.dataframe if "padding" in item.value)
     assert table["factor"].tolist() == factors
     assert table["open paths"].tolist() == sizes["open paths"].tolist()
     assert rescaled_verdict(sizes, rescaled_paths(routes)) in said(app)
-    slider.set_value("4 times: 256x384").run()
+    slider.set_value("0.5 times: 32x48").run()
     assert not app.exception
-    assert app.select_slider(key=state.FACTOR).value == "4 times: 256x384"
+    assert app.select_slider(key=state.FACTOR).value == "0.5 times: 32x48"
 
 
 def test_sizes_that_are_too_large_for_all_are_left_out(open_question, shelf_folder, monkeypatch):
     monkeypatch.setattr(rescaling, "MOST_PIXELS", 64 * 96)
     app = open_question(shelf_folder, sizes="true")
-    assert app.select_slider(key=state.FACTOR).options[-1] == "1 times: 64x96"
+    slider = app.select_slider(key=state.FACTOR)
+    assert (len(slider.options), slider.options[0], slider.options[-1]) == (9, "0.25 times: 16x24", "1 times: 64x96")
     assert "are left out here" in said(app)
     monkeypatch.setattr(rescaling, "MOST_PIXELS", 100)
     assert "no two of these sizes" in said(app.run())
