@@ -18,6 +18,8 @@ from hypothesis import settings
 
 from routeviz.cli.main import cli
 
+from .processes import Started, launcher
+
 # Set before torch and matplotlib are imported: the test processes share the cores, and no figure opens a window.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -119,6 +121,12 @@ def serving(until) -> Callable[..., Any]:
                 server.terminate()
 
     return run
+
+
+@pytest.fixture(scope="session")
+def launch(tmp_path_factory) -> Callable[..., Started]:
+    """Start a script in a process of its own, which has imported all that commands need."""
+    return launcher(tmp_path_factory.mktemp("launched"))
 
 
 @pytest.fixture

@@ -6,10 +6,8 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import re
-import runpy
 import signal
 import subprocess
 import sys
@@ -31,12 +29,6 @@ PATIENCE = 60  # seconds of this process's own time that one file may take, and 
 MEMORY = 1 << 30  # bytes that all of them may add: a picture of the most pixels that are allowed takes most of it
 
 CHILD = Path(__file__).with_name("child.py")
-# All that the commands import, once: a command then starts at once, and a random moment lies in its work.
-PRELOADED = (
-    *("routeviz.cli.main", "routeviz.cli.report", "routeviz.cli.export", "routeviz.cli.import_", "routeviz.cli.train"),
-    "routeviz.cli.figures",
-    *("routeviz.training.loop", "routeviz.tracing", "routeviz.report", "routeviz.plots.paper", "routeviz.graph"),
-)
 
 
 class Soak(NamedTuple):
@@ -86,54 +78,12 @@ def routeviz_once() -> Callable[..., Result]:
     return lambda *arguments: CliRunner().invoke(cli, [str(one) for one in arguments], catch_exceptions=False)
 
 
-class Started:
-    """A command line that runs in a process of its own."""
-
-    def __init__(self, process: Any, stderr: Path) -> None:
-        self.process, self._stderr = process, stderr
-
-    def kill(self) -> int:
-        """Kill it, and give its exit code: 0 where it was done before."""
-        self.process.kill()
-        return self.ended()
-
-    def ended(self) -> int:
-        """Wait for its end; give its exit code."""
-        self.process.join()
-        return self.process.exitcode
-
-    def stands(self) -> None:
-        """Wait until it stands still."""
-        stat, end = Path(f"/proc/{self.process.pid}/stat"), time.monotonic() + 10 * PATIENCE
-        while self.process.is_alive() and time.monotonic() < end:
-            if stat.read_text().rpartition(")")[2].split()[0] == "T":
-                return
-            time.sleep(0.01)
-        raise AssertionError(f"it does not stand still: {self.stderr}")
-
-    def go_on(self) -> None:
-        os.kill(self.process.pid, signal.SIGCONT)
-
-    @property
-    def stderr(self) -> str:
-        return self._stderr.read_text()
-
-
 @pytest.fixture(scope="session")
-def start(tmp_path_factory) -> Callable[..., Started]:
+def start(launch) -> Callable[..., Any]:
     """Start a command line: ``start("trace", checkpoint, ...)``; it stands still at its first file in ``stand_in``."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(PRELOADED))
-    folder = tmp_path_factory.mktemp("stderr")
-    count = iter(range(10**9))
 
-    def begin(*arguments: object, stand_in: object = "") -> Started:
-        stderr = folder / str(next(count))
-        told = {"arguments": [str(argument) for argument in arguments], "stderr": str(stderr)}
-        told["stand_in"] = str(stand_in)
-        process = context.Process(target=runpy.run_path, args=(str(CHILD), told))
-        process.start()
-        return Started(process, stderr)
+    def begin(*arguments: object, stand_in: object = "") -> Any:
+        return launch(CHILD, stand_in, *arguments)
 
     begin("--version").ended()  # so that no other waits for the imports
     return begin

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ for line in open(sys.argv[1]).read().splitlines():
 """
 
 
-def written(folder: Path, hash_seed: int) -> dict[str, object]:
+def written(folder: Path, run: Callable[[Path], None]) -> dict[str, object]:
     """Train and trace in a process of its own, and give what was written, but for a training's clock."""
     folder.mkdir()
     last = "run/checkpoints/step-000006.safetensors"
@@ -35,9 +36,8 @@ def written(folder: Path, hash_seed: int) -> dict[str, object]:
         ("trace", last, *SCENES, "--option", "length=40", "--workers=0", "--out=log"),
     )
     (folder / "commands").write_text("\n".join("\t".join(command) for command in commands))
-    program = [sys.executable, "-c", PROGRAM, "commands"]
-    environment = os.environ | {"PYTHONHASHSEED": str(hash_seed)}
-    subprocess.run(program, cwd=folder, env=environment, check=True, capture_output=True)
+    (folder / "program.py").write_text(PROGRAM)
+    run(folder)
     files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.*") if path.is_file()}
     lines = [json.loads(line) for line in files.pop("run/metrics.jsonl").splitlines()]
     files["metrics"] = [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
@@ -49,11 +49,18 @@ def written(folder: Path, hash_seed: int) -> dict[str, object]:
 
 
 @pytest.mark.slow
-def test_trained_and_traced_again_every_byte_is_the_same(tmp_path, soak, note):
-    first = written(tmp_path / "0", 1)
+def test_trained_and_traced_again_every_byte_is_the_same(launch, tmp_path, soak, note):
+    def forked(folder):
+        assert launch(folder / "program.py", "commands", cwd=folder).ended() == 0
+
+    def hashed_otherwise(folder):
+        program, environment = [sys.executable, "program.py", "commands"], os.environ | {"PYTHONHASHSEED": folder.name}
+        subprocess.run(program, cwd=folder, env=environment, check=True, capture_output=True)
+
+    first = written(tmp_path / "0", forked)
     assert {"run/state.pt", "run/checkpoints/step-000003.safetensors", "log/log.json"} <= set(first)
     for number in range(1, soak.pairs + 1):
-        again = written(tmp_path / str(number), number + 1)
+        again = written(tmp_path / str(number), hashed_otherwise)
         assert {name for name in first if first[name] != again.get(name)} == set()
         assert first.keys() == again.keys()
     note("Same seed", "train, trace", "again in another process", soak.pairs, "every byte equal, but for the clock")

@@ -104,7 +104,7 @@ def undisturbed(commands, start, tmp_path_factory) -> Callable[[str], tuple[Any,
             command, out = commands[name], tmp_path_factory.mktemp("undisturbed") / f"out{SUFFIX.get(name, '')}"
             began = time.monotonic()
             process = start(*command.arguments, "--out", out)
-            assert process.ended() == 0, process.stderr
+            assert process.ended() == 0, process.output
             done[name] = command.of(out), time.monotonic() - began
         return done[name]
 
@@ -121,7 +121,7 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(name, commands, star
         process = start(*command.arguments, "--out", out)
         time.sleep(moments.uniform(0, seconds))
         code = process.kill()
-        assert code in (0, -9), process.stderr
+        assert code in (0, -9), process.output
         kills += code == -9
         if command.file:
             assert contents(out) in (None, wanted)
@@ -130,7 +130,7 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(name, commands, star
             assert command.of(out) == wanted
             clear(out)
     process = start(*command.arguments, "--out", out)
-    assert process.ended() == 0, process.stderr
+    assert process.ended() == 0, process.output
     assert command.of(out) == wanted
     assert not [path for path in tmp_path.rglob(".*") if path.name != ".lock"]
     outcome = f"{ends + 1} runs to the end, all equal to an undisturbed one"
@@ -210,7 +210,7 @@ def test_a_second_process_on_a_folder_is_refused(name, commands, start, undistur
         line = refused(routeviz(*command.arguments, "--out", out))
         first.go_on()
         assert "another process is" in line
-        assert first.ended() == 0, first.stderr
+        assert first.ended() == 0, first.output
     finally:
         first.kill()  # one that stands still would be waited for at the end of all tests
     assert command.of(out) == wanted
@@ -224,7 +224,7 @@ def test_two_processes_that_write_one_file_leave_it_whole(name, commands, start,
     out = tmp_path / f"out{SUFFIX.get(name, '')}"
     for _ in range(soak.pairs):
         both = [start(*command.arguments, "--out", out) for _ in range(2)]
-        assert [process.ended() for process in both] == [0, 0], both[0].stderr + both[1].stderr
+        assert [process.ended() for process in both] == [0, 0], both[0].output + both[1].output
         assert command.of(out) == wanted
         assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
         clear(out)

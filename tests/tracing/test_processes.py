@@ -1,6 +1,5 @@
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -9,6 +8,8 @@ import pytest
 
 from routeviz.errors import LogError
 from routeviz.routelog import load_log
+
+from ..processes import together
 
 TRACE = """
 import os
@@ -47,9 +48,9 @@ def program(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(program, tmp_path_factory):
+def undisturbed(program, launch, tmp_path_factory):
     folder = tmp_path_factory.mktemp("undisturbed") / "log"
-    subprocess.run([sys.executable, program, folder], check=True)
+    assert launch(program, folder).ended() == 0
     assert load_log(folder).images["id"].tolist() == [f"val-{i:05d}" for i in range(26)]
     return contents(folder)
 
@@ -63,46 +64,40 @@ def shards(folder):
 
 
 @pytest.mark.slow
-def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(program, undisturbed, tmp_path):
+def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(program, launch, undisturbed, tmp_path):
     moments = random.Random(0)
     for at in (1, 5):
-        process = subprocess.Popen([sys.executable, program, tmp_path / "log"])
-        while shards(tmp_path / "log") < at and process.poll() is None:
+        started = launch(program, tmp_path / "log")
+        while shards(tmp_path / "log") < at and started.process.is_alive():
             time.sleep(0.001)
         time.sleep(moments.random() * 0.02)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    subprocess.run([sys.executable, program, tmp_path / "log"], check=True)
+        started.kill()
+    assert launch(program, tmp_path / "log").ended() == 0
     assert contents(tmp_path / "log") == undisturbed
-
-
-def torchrun(ranks, program, *folders, **environment):
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
-    return subprocess.run(
-        [*launch, program, *folders], check=False, capture_output=True, text=True, env=os.environ | environment
-    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("ranks", [2, 4])
-def test_ranks_fail_together_and_write_the_log_that_one_process_writes(program, undisturbed, tmp_path, ranks):
+def test_ranks_fail_together_and_write_the_log_that_one_process_writes(program, launch, undisturbed, tmp_path, ranks):
     (tmp_path / "thesis.txt").write_text("mine")
-    result = torchrun(ranks, program, tmp_path, tmp_path / "log")
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.count("holds thesis.txt but no route log") == ranks
+    for rank in together(launch, ranks, program, tmp_path, tmp_path / "log"):
+        assert rank.ended() == 0, rank.output
+        assert rank.output.count("holds thesis.txt but no route log") == 1
     # The same bytes: the same images in the same order, the same facts, the same gates.
     assert contents(tmp_path / "log") == undisturbed
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log", "thesis.txt"]
 
 
 @pytest.mark.slow
-def test_a_rank_that_dies_fails_the_job_which_then_goes_on_to_the_same_bytes(program, undisturbed, tmp_path):
-    result = torchrun(2, program, tmp_path / "log", RANK_DIES="1")
+def test_a_rank_that_dies_fails_the_job_which_then_goes_on_to_the_same_bytes(program, launch, undisturbed, tmp_path):
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    how = {"check": False, "capture_output": True, "text": True, "env": os.environ | {"RANK_DIES": "1"}}
+    result = subprocess.run([*torchrun, program, tmp_path / "log"], **how)
     assert result.returncode != 0
     assert "exitcode  : 7" in result.stderr
     assert "rank      : 1" in result.stderr
     with pytest.raises(LogError, match=r"is unfinished: \d of 9 shards are there; run the same trace again to go on"):
         load_log(tmp_path / "log")
     # With another number of processes, too.
-    assert torchrun(1, program, tmp_path / "log").returncode == 0
+    assert launch(program, tmp_path / "log").ended() == 0
     assert contents(tmp_path / "log") == undisturbed

@@ -10,6 +10,8 @@ import pytest
 
 from routeviz.training import checkpoint_paths, read_metrics
 
+from ..processes import together
+
 TOGETHER = """
 import hashlib, json, sys
 import torch
@@ -86,13 +88,15 @@ train(TrainConfig.from_dict(json.loads(sys.argv[2])), sys.argv[1], resume="resum
 """
 
 
-def torchrun(tmp_path, script, config, *options, ranks=2):
+def call(tmp_path, script, config, *options):
+    """The script and its arguments."""
     (tmp_path / "script.py").write_text(script)
+    return tmp_path / "script.py", tmp_path / "run", json.dumps(config.to_dict()), *options
+
+
+def torchrun(*arguments):
     return subprocess.run(
-        [
-            *(sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"),
-            *(tmp_path / "script.py", tmp_path / "run", json.dumps(config.to_dict()), *options),
-        ],
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", *arguments],
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -102,9 +106,9 @@ def torchrun(tmp_path, script, config, *options, ranks=2):
 
 
 @pytest.mark.slow
-def test_two_processes_are_one_training(tmp_path, config):
-    process = torchrun(tmp_path, TOGETHER, config)
-    assert process.returncode == 0, process.stderr
+def test_two_processes_are_one_training(launch, tmp_path, config):
+    ranks = together(launch, 2, *call(tmp_path, TOGETHER, config))
+    assert [rank.ended() for rank in ranks] == [0, 0], ranks[0].output
     found = json.loads((tmp_path / "run" / "found.json").read_text())
     # Gradients of cross entropy and budget are those of the whole batch.
     assert max(found["differences"]) < 1e-6
@@ -119,20 +123,20 @@ def test_two_processes_are_one_training(tmp_path, config):
 
 @pytest.mark.slow
 def test_process_that_dies_ends_the_training_which_then_goes_on(tmp_path, config):
-    process = torchrun(tmp_path, ONE_DIES, config)
+    process = torchrun(*call(tmp_path, ONE_DIES, config))
     assert process.returncode != 0
     assert "exitcode  : 7" in process.stderr
     assert "rank      : 1" in process.stderr
     assert list(checkpoint_paths(tmp_path / "run")) == [3]
-    process = torchrun(tmp_path, ONE_DIES, config, "resume")
+    process = torchrun(*call(tmp_path, ONE_DIES, config, "resume"))
     assert process.returncode == 0, process.stderr
     assert [line["step"] for line in read_metrics(tmp_path / "run") if line["kind"] == "step"] == list(range(1, 9))
     assert list(checkpoint_paths(tmp_path / "run")) == [3, 6, 8]
 
 
 @pytest.mark.slow
-def test_four_processes_take_all_steps(tmp_path, config):
+def test_four_processes_take_all_steps(launch, tmp_path, config):
     # Two images each: batch norm needs more than one value of a channel.
-    process = torchrun(tmp_path, ONE_DIES, replace(config, batch_size=8), "resume", ranks=4)
-    assert process.returncode == 0, process.stderr
+    ranks = together(launch, 4, *call(tmp_path, ONE_DIES, replace(config, batch_size=8), "resume"))
+    assert [rank.ended() for rank in ranks] == [0] * 4, ranks[0].output
     assert list(checkpoint_paths(tmp_path / "run")) == [3, 6, 8]
