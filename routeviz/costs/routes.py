@@ -11,6 +11,7 @@ from torch import nn
 from routeviz.costs.table import CostTable, cost_table
 from routeviz.errors import CostError, InputError
 from routeviz.space import RoutingSpace
+from routeviz.space.bits import byte_sums, pack, weighted
 from routeviz.space.states import Flow, checked, flow, in_blocks
 
 PARTS = ("stem", "operations", "gates", "paths", "decoder")
@@ -191,14 +192,14 @@ def _count(
     """MACs ``(part or 1, image)`` int64."""
     space, gates = net.space, checked(net.space, gates)
     tables, which = size_tables(net, image_size, len(gates), convention)
-    weights = np.stack([_weights(table) for table in tables])  # (size, feature)
     parts = _part_slices(tables[0]) if by_part else [slice(None)]
+    sums = [[byte_sums(_weights(table, part)) for part in parts] for table in tables]
     asked = np.asarray(with_gates, dtype=bool)
     if asked.shape not in ((), (space.n_cells,), (len(gates), space.n_cells)):
         raise InputError(f"with_gates of shape {asked.shape}; give True, False or ({space.n_cells},), one value a cell")
     asked = np.broadcast_to(asked, (len(gates), space.n_cells))
     unbuilt = _unbuilt(net)
-    result = np.empty((len(parts), len(gates)), dtype=np.int64)
+    result = np.empty((len(parts), len(gates)), np.int64)
 
     def count(rows: slice, some: np.ndarray) -> None:
         # Zeros that nothing runs on might as well not have been sent.
@@ -210,12 +211,11 @@ def _count(
             raise CostError(f"a route uses {_name(space, used[0])}, which this static network has not built; shut it")
         if kept:
             _keep_of_cells(executed, space, getattr(found, kept))
-        # einsum and not @: it multiplies int64 by bool as they are, exactly and without a copy.
-        for part, features in enumerate(parts):
-            if len(tables) == 1:
-                result[part, rows] = np.einsum("f,fi->i", weights[0, features], executed[features])
-            else:
-                result[part, rows] = np.einsum("if,fi->i", weights[which[rows], features], executed[features])
+        packed = pack(executed)
+        for of_size, here in enumerate(which[rows] == size for size in range(len(tables))):
+            chosen = packed if here.all() else packed[:, here]
+            for part, of_part in enumerate(sums[of_size]):
+                result[part, rows][here] = weighted(of_part, chosen)
 
     in_blocks(gates, count)
     return result
@@ -240,9 +240,12 @@ def size_tables(
 # stages that run, predictor.
 
 
-def _weights(table: CostTable) -> np.ndarray:
-    """Cost of each feature, ``(feature,)`` int64."""
-    return np.concatenate([[table.stem], table.operation, table.gate, table.path, table.decoder, [table.predictor]])
+def _weights(table: CostTable, part: slice) -> np.ndarray:
+    """Cost of each feature, ``(feature,)`` int64, 0 for those of other parts."""
+    costs = np.concatenate([[table.stem], table.operation, table.gate, table.path, table.decoder, [table.predictor]])
+    of_part = np.zeros_like(costs)
+    of_part[part] = costs[part]
+    return of_part
 
 
 def _part_slices(table: CostTable) -> list[slice]:

@@ -109,8 +109,12 @@ def measure_times(
     Raises
     ------
     InputError
-        If the network is in training mode, or the rounds are too few.
+        If the network is in training mode or runs as one graph, or the rounds are too few.
     """
+    if net.execution == "captured":
+        raise InputError(
+            "a captured pass has no parts that could be timed: set net.execution to folded, sparse or dense"
+        )
     if net.training or rounds < 3:
         raise InputError(f"times are measured at inference, in 3 rounds or more; given {rounds}: call net.eval() first")
     tables = {convention: cost_table(net, image_size, convention) for convention in CONVENTIONS}

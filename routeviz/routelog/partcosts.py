@@ -12,6 +12,7 @@ import pandas as pd
 
 from routeviz.errors import InputError
 from routeviz.space import RoutingSpace
+from routeviz.space.bits import byte_sums, pack, weighted
 from routeviz.space.states import checked, flow, in_blocks
 
 
@@ -85,13 +86,14 @@ class PartCosts:
         gates = checked(self.space, gates)
         counts = {"fixed": np.full(len(gates), self.fixed, np.int64)}
         counts |= {name: np.empty(len(gates), np.int64) for name in ("operations", "gates", "paths")}
+        sums = {"operations": self.operation, "gates": self.gate, "paths": self.path}
+        sums = {name: byte_sums(costs) for name, costs in sums.items()}
 
         def count(rows: slice, some: np.ndarray) -> None:
             found = flow(self.space, some)
-            # einsum and not @: it multiplies int64 by bool as they are, exactly and without a copy.
-            counts["operations"][rows] = np.einsum("c,ci->i", self.operation, found.live)
-            counts["gates"][rows] = np.einsum("c,ci->i", self.gate, found.reached)
-            counts["paths"][rows] = np.einsum("p,pi->i", self.path, found.opened)
+            counts["operations"][rows] = weighted(sums["operations"], pack(found.live))
+            counts["gates"][rows] = weighted(sums["gates"], pack(found.reached))
+            counts["paths"][rows] = weighted(sums["paths"], pack(found.opened))
 
         in_blocks(gates, count)
         return pd.DataFrame(counts)

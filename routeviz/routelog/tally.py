@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from routeviz.space import CellStates, RoutingSpace
+from routeviz.space.bits import pack
 from routeviz.space.states import flow
 
 Work = Callable[[slice, np.ndarray], None]
@@ -58,7 +59,7 @@ def tally(space: RoutingSpace, n_images: int, in_blocks: Callable[[Work], None])
         found = flow(space, gates)
         np.add(found.reached, found.live, out=state[:, rows], dtype=np.uint8)
         found.kinds.sum(axis=1, out=kind[:, rows], dtype=np.uint8)
-        keys[rows] = _packed(found.opened).T
+        keys[rows] = pack(found.opened).T
         alphas = np.multiply(found.alphas, found.reached[space.source], out=found.alphas)
         total = _sums(alphas)
         alphas *= found.opened
@@ -69,17 +70,6 @@ def tally(space: RoutingSpace, n_images: int, in_blocks: Callable[[Work], None])
     ordered = [part for _, part in sorted(sums, key=lambda part: part[0])]
     opened, total, total_open = np.sum([np.zeros((3, space.n_paths)), *ordered], axis=0)
     return Tally(CellStates(state.T, kind.T), keys, opened.astype(np.int64), total, total_open)
-
-
-def _packed(opened: np.ndarray) -> np.ndarray:
-    """The same as ``np.packbits(opened, axis=0)``, in a tenth of the time."""
-    bits = np.zeros((-(-len(opened) // 8) * 8, opened.shape[1]), np.uint8)
-    bits[: len(opened)] = opened
-    places = bits.reshape(len(bits) // 8, 8, opened.shape[1])
-    packed = places[:, 0] << 7
-    for place in range(1, 8):
-        packed |= places[:, place] << (7 - place)
-    return packed
 
 
 def _counts(opened: np.ndarray) -> np.ndarray:
