@@ -1,6 +1,7 @@
 """The figures in plotly, as a browser sets them: no word covers another, none leaves its figure."""
 
 import numpy as np
+import pandas as pd
 import plotly.io as pio
 import pytest
 
@@ -18,6 +19,14 @@ WORDS = """figure => [...figure.querySelectorAll('text')].map(text => {
 PATIENCE_MS = 120_000
 
 
+def closed(log):
+    """What closing each path might change, a third of it flagged."""
+    share = log.opened(slice(None)).mean(axis=0)
+    table = pd.DataFrame({"path": log.space.path_names, "open": share})
+    changed = np.linspace(0, 0.2, len(share)) * (share > 0)
+    return table.assign(changed=changed, flagged=(np.arange(len(share)) % 3 == 0) & (share > 0))
+
+
 def material(name):
     """All that figures can show, without a network."""
     log = rv.load_log(bundled_data(f"logs/{name}"))
@@ -28,6 +37,7 @@ def material(name):
         log=log,
         runs={run.name: read_metrics(run) for run in runs},
         steps=lambda: {500: half, 1000: log, 12_000: half},
+        importance=lambda: closed(log),
         pictures=Pictures(
             sample=lambda id_: scenes[scenes.ids.index(id_)],
             segment=lambda image: scenes[0].label,

@@ -18,8 +18,7 @@ from routeviz.counterfactual import (
 from routeviz.datasets import Sample
 from routeviz.errors import InputError, LogError
 from routeviz.metrics import confusion, mean_iou
-from routeviz.routelog import load_log
-from routeviz.stats import label_columns
+from routeviz.routelog import label_columns, load_log
 from routeviz.tracing import trace
 
 N = 5
