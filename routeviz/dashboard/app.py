@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from functools import cache
+from importlib import import_module
+from threading import Thread
 from types import CodeType
 
 import streamlit as st
@@ -35,6 +38,10 @@ PAGES = (
     ("figures", "Figures", "photo_library"),
 )
 """Views in the order of the navigation: as in the address, title, icon; the first is shown without an address."""
+
+
+SLOW = ("routeviz.stats.experts", "sklearn.cluster", "sklearn.decomposition")
+"""What views of statistics need, which takes a second or two to import."""
 
 
 @st.cache_resource
@@ -71,3 +78,21 @@ def main() -> None:
         exec(code_of(page.url_path or PAGES[0][0]), {"__name__": "__main__"})
     except RoutevizError as error:
         st.error(plain(error), icon=":material/error:")
+    _prepare()
+
+
+@st.cache_resource(show_spinner=False)
+def _prepare() -> Thread:
+    """Do, once and while a first page is looked at, what would let later ones wait."""
+    thread = Thread(target=_settle, daemon=True)
+    thread.start()
+    return thread
+
+
+def _settle() -> None:
+    for name in SLOW:
+        import_module(name)
+    # Streamlit collects garbage at the end of every run, before the browser is told of all of it. Going through the
+    # objects of torch, SciPy and their like takes a fifth of a second, and they are never garbage.
+    gc.collect()
+    gc.freeze()

@@ -28,18 +28,19 @@ def word() -> str:
     return st.session_state.setdefault(_OWN, secrets.token_urlsafe(16))
 
 
-def may_see(owner: str) -> bool:
-    """Whether this browser may see what has this owner: its own, or nobody's."""
-    return owner in ("", uploads.owner_of_word(word()))
+def seen() -> tuple[str, str]:
+    """The owners of what this browser may see: itself, and nobody."""
+    return uploads.owner_of_word(word()), ""
 
 
 def items(settings: Settings) -> list[Item]:
     """All logs, checkpoints and runs that this browser may see."""
-    return [item for item in caches.items(json.dumps(settings.to_environment())) if may_see(item.owner)]
+    owners = seen()
+    return [item for item in caches.items(json.dumps(settings.to_environment())) if item.owner in owners]
 
 
 def jobs(settings: Settings) -> tuple[list[Job], int]:
     """The jobs that this browser may see, the latest first, and how many others run."""
-    every = list_jobs(settings.jobs)
-    seen = [job for job in every if may_see(owner_of(job.folder))]
-    return seen, sum(job.running for job in every) - sum(job.running for job in seen)
+    every, owners = list_jobs(settings.jobs), seen()
+    listed = [job for job in every if owner_of(job.folder) in owners]
+    return listed, sum(job.running for job in every) - sum(job.running for job in listed)
