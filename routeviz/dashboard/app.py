@@ -40,7 +40,7 @@ PAGES = (
 """Views in the order of the navigation: as in the address, title, icon; the first is shown without an address."""
 
 
-SLOW = ("routeviz.stats.experts", "sklearn.cluster", "sklearn.decomposition")
+SLOW = ("routeviz.dashboard.questions", "sklearn.cluster")
 """What views of statistics need, which takes a second or two to import."""
 
 
