@@ -7,8 +7,9 @@ Every public name is imported from its room on first use, so ``import routeviz``
 >>> log = rv.trace(net, rv.open_dataset("camvid", "CamVid", split="val"))
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from routeviz.lazy import on_first_use
 
 if TYPE_CHECKING:
     from routeviz.costs import CONVENTIONS as CONVENTIONS
@@ -246,20 +247,9 @@ _ROOMS = {
     "tracing": ("trace", "trace_rescaled"),
     "training": (),
 }
-_HOME = {name: room for room, names in _ROOMS.items() for name in names}
-
-__all__ = ["__version__", *sorted(_HOME)]
-
-
-def __getattr__(name: str) -> object:
-    if name in _ROOMS:
-        return import_module(f"{__name__}.{name}")
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__, _names = on_first_use(__name__, _ROOMS)
+__all__ = ["__version__", *_names]
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME, *_ROOMS})
+    return sorted({*globals(), *_names, *_ROOMS})

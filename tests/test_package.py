@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import routeviz as rv
+from routeviz import plots, stats, training
 from routeviz.bundled import bundled_data
 from routeviz.errors import InputError, RoutevizError
 
@@ -47,15 +48,16 @@ def test_unknown_name():
         rv.no_such  # noqa: B018
 
 
-def test_type_checkers_see_the_same_names_in_the_same_rooms():
-    tree = ast.parse(Path(rv.__file__).read_text())
+@pytest.mark.parametrize("package", [rv, plots, stats, training])
+def test_type_checkers_see_the_same_names_in_the_same_rooms(package):
+    checked = next(node for node in ast.parse(Path(package.__file__).read_text()).body if isinstance(node, ast.If))
     seen = {
-        alias.asname: node.module.removeprefix("routeviz.")
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node.module.startswith("routeviz.")
-        for alias in node.names
+        alias.name: node.module.removeprefix(f"{package.__name__}.") for node in checked.body for alias in node.names
     }
-    assert seen == rv._HOME
+    assert seen == {name: room for room, names in package._ROOMS.items() for name in names}
+    assert set(seen) <= set(package.__all__)
+    # A module that was imported would be found in place of what bears its name.
+    assert set(seen).isdisjoint(package._ROOMS)
 
 
 def test_bundled_data_is_found_or_says_so():

@@ -4,9 +4,9 @@ Every ``plot_*`` computes, describes and draws: ``plot_usage.describe(log)`` is 
 ``backend=`` says who draws it. Plotting libraries are imported on first use.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from routeviz.lazy import on_first_use
 from routeviz.plots.figure import BACKENDS
 from routeviz.plots.style import WIDTHS
 
@@ -37,40 +37,43 @@ if TYPE_CHECKING:
     from routeviz.plots.usage import plot_training_activations as plot_training_activations
     from routeviz.plots.usage import plot_usage as plot_usage
 
-_HOME = {
-    "group_routes": "lattices",
-    "plot_architectures": "lattices",
-    "plot_route": "lattices",
-    "plot_route_differences": "lattices",
-    "plot_space": "lattices",
-    "plot_activations": "usage",
-    "plot_training_activations": "usage",
-    "plot_usage": "usage",
-    "plot_common": "common",
-    "plot_accuracy": "expense",
-    "plot_macs": "expense",
-    "plot_training_budget": "expense",
-    "plot_against_macs": "tried",
-    "plot_experts": "experts",
-    "plot_front": "front",
-    "plot_importance": "importance",
-    "plot_embedding": "likeness",
-    "plot_similarity": "likeness",
-    "route_clusters": "likeness",
-    "route_similarity": "likeness",
-    "Sheet": "sheet",
-    "scale_groups": "grouping",
-    "static_macs": "networks",
-    "render_figure": "saving",
-    "save_figure": "saving",
+_ROOMS = {
+    "lattices": (
+        "group_routes",
+        "plot_architectures",
+        "plot_route",
+        "plot_route_differences",
+        "plot_space",
+    ),
+    "usage": (
+        "plot_activations",
+        "plot_training_activations",
+        "plot_usage",
+    ),
+    "common": ("plot_common",),
+    "expense": (
+        "plot_accuracy",
+        "plot_macs",
+        "plot_training_budget",
+    ),
+    "tried": ("plot_against_macs",),
+    "experts": ("plot_experts",),
+    "front": ("plot_front",),
+    "importance": ("plot_importance",),
+    "likeness": (
+        "plot_embedding",
+        "plot_similarity",
+        "route_clusters",
+        "route_similarity",
+    ),
+    "sheet": ("Sheet",),
+    "grouping": ("scale_groups",),
+    "networks": ("static_macs",),
+    "saving": (
+        "render_figure",
+        "save_figure",
+    ),
 }
 
-__all__ = ["BACKENDS", "WIDTHS", *sorted(_HOME)]
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__, _names = on_first_use(__name__, _ROOMS)
+__all__ = ["BACKENDS", "WIDTHS", *_names]

@@ -4,8 +4,9 @@ Each module is imported where one of its functions is first asked for: SciPy and
 the counts on the dashboard's first screen nor most commands need them.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from routeviz.lazy import on_first_use
 
 if TYPE_CHECKING:
     from routeviz.stats.bootstrap import Interval as Interval
@@ -71,77 +72,98 @@ if TYPE_CHECKING:
     from routeviz.stats.usage import path_usage_by_layer as path_usage_by_layer
     from routeviz.stats.usage import route_counts as route_counts
 
-_HOME = {
-    "Interval": "bootstrap",
-    "miou_difference": "bootstrap",
-    "miou_interval": "bootstrap",
-    "FACTORS": "common",
-    "CommonNetwork": "common",
-    "common_network": "common",
-    "common_sweep": "common",
-    "NetworkFacts": "comparison",
-    "compare_networks": "comparison",
-    "correlate": "correlation",
-    "COLLAPSES": "courses",
-    "DRIFT_WORDS": "courses",
-    "collapses": "courses",
-    "collapses_of": "courses",
-    "drift": "courses",
-    "path_courses": "courses",
-    "path_events": "courses",
-    "image_groups": "dynamics",
-    "mutual_information": "dynamics",
-    "chooses": "experts",
-    "expert_balance": "experts",
-    "expert_classes": "experts",
-    "expert_coactivation": "experts",
-    "expert_load": "experts",
-    "expert_specialisation": "experts",
-    "METRICS": "nearest",
-    "Overlap": "nearest",
-    "architecture_counts": "nearest",
-    "nearest_architecture": "nearest",
-    "overlap": "nearest",
-    "route_distances": "nearest",
-    "MARGIN": "pareto",
-    "counts_of": "pareto",
-    "front_verdict": "pareto",
-    "pareto_front": "pareto",
-    "PUBLISHED": "published",
-    "Published": "published",
-    "published_figures": "published",
-    "recorded_parts": "recorded",
-    "RESCALED_WORDS": "rescaled",
-    "rescaled_paths": "rescaled",
-    "rescaled_routes": "rescaled",
-    "rescaled_verdict": "rescaled",
-    "ALIKE": "scale",
-    "CORRELATION_WORDS": "scale",
-    "FEATURES": "scale",
-    "SCALE_FACTS": "scale",
-    "Prediction": "scale",
-    "correlation_verdict": "scale",
-    "neighbour_likeness": "scale",
-    "path_correlation": "scale",
-    "predict_groups": "scale",
-    "route_correlation": "scale",
-    "route_measures": "scale",
-    "Figure": "overview",
-    "summary": "overview",
-    "TimeFit": "timing",
-    "fit_times": "timing",
-    "cell_usage": "usage",
-    "path_usage": "usage",
-    "path_usage_by_layer": "usage",
-    "route_counts": "usage",
+_ROOMS = {
+    "bootstrap": (
+        "Interval",
+        "miou_difference",
+        "miou_interval",
+    ),
+    "common": (
+        "FACTORS",
+        "CommonNetwork",
+        "common_network",
+        "common_sweep",
+    ),
+    "comparison": (
+        "NetworkFacts",
+        "compare_networks",
+    ),
+    "correlation": ("correlate",),
+    "courses": (
+        "COLLAPSES",
+        "DRIFT_WORDS",
+        "collapses",
+        "collapses_of",
+        "drift",
+        "path_courses",
+        "path_events",
+    ),
+    "dynamics": (
+        "image_groups",
+        "mutual_information",
+    ),
+    "experts": (
+        "chooses",
+        "expert_balance",
+        "expert_classes",
+        "expert_coactivation",
+        "expert_load",
+        "expert_specialisation",
+    ),
+    "nearest": (
+        "METRICS",
+        "Overlap",
+        "architecture_counts",
+        "nearest_architecture",
+        "overlap",
+        "route_distances",
+    ),
+    "pareto": (
+        "MARGIN",
+        "counts_of",
+        "front_verdict",
+        "pareto_front",
+    ),
+    "published": (
+        "PUBLISHED",
+        "Published",
+        "published_figures",
+    ),
+    "recorded": ("recorded_parts",),
+    "rescaled": (
+        "RESCALED_WORDS",
+        "rescaled_paths",
+        "rescaled_routes",
+        "rescaled_verdict",
+    ),
+    "scale": (
+        "ALIKE",
+        "CORRELATION_WORDS",
+        "FEATURES",
+        "SCALE_FACTS",
+        "Prediction",
+        "correlation_verdict",
+        "neighbour_likeness",
+        "path_correlation",
+        "predict_groups",
+        "route_correlation",
+        "route_measures",
+    ),
+    "overview": (
+        "Figure",
+        "summary",
+    ),
+    "timing": (
+        "TimeFit",
+        "fit_times",
+    ),
+    "usage": (
+        "cell_usage",
+        "path_usage",
+        "path_usage_by_layer",
+        "route_counts",
+    ),
 }
 
-__all__ = sorted(_HOME)
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__, _names = on_first_use(__name__, _ROOMS)
+__all__ = _names

@@ -3,42 +3,33 @@
 The settings come without torch, so that the command line can show them at once; the rest is imported on first use.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from routeviz.lazy import on_first_use
 from routeviz.training.config import Budget, TrainConfig
 
 if TYPE_CHECKING:
-    from routeviz.training.evaluation import Evaluation, evaluate
-    from routeviz.training.loop import train
-    from routeviz.training.runs import checkpoint_paths, read_config, read_metrics, read_network
+    from routeviz.training.evaluation import Evaluation as Evaluation
+    from routeviz.training.evaluation import evaluate as evaluate
+    from routeviz.training.loop import train as train
+    from routeviz.training.runs import checkpoint_paths as checkpoint_paths
+    from routeviz.training.runs import read_config as read_config
+    from routeviz.training.runs import read_metrics as read_metrics
+    from routeviz.training.runs import read_network as read_network
 
-_HOME = {
-    "Evaluation": "evaluation",
-    "evaluate": "evaluation",
-    "train": "loop",
-    "checkpoint_paths": "runs",
-    "read_config": "runs",
-    "read_metrics": "runs",
-    "read_network": "runs",
+_ROOMS = {
+    "evaluation": (
+        "Evaluation",
+        "evaluate",
+    ),
+    "loop": ("train",),
+    "runs": (
+        "checkpoint_paths",
+        "read_config",
+        "read_metrics",
+        "read_network",
+    ),
 }
 
-__all__ = [
-    "Budget",
-    "Evaluation",
-    "TrainConfig",
-    "checkpoint_paths",
-    "evaluate",
-    "read_config",
-    "read_metrics",
-    "read_network",
-    "train",
-]
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__, _names = on_first_use(__name__, _ROOMS)
+__all__ = ["Budget", "TrainConfig", *_names]
