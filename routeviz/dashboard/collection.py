@@ -112,10 +112,12 @@ class Collection:
     @property
     def image_size(self) -> tuple[int, int] | None:
         """Height and width of most of the images, as they enter the network; None where it is not known."""
+        if self.how.resize is not None:
+            return self.how.resize
         if "height" in self.facts and len(self.facts):
             return tuple(int(end) for end in self.facts.groupby(["height", "width"]).size().idxmax())
         sample = self.sample(0) if len(self.facts) else None
-        return None if sample is None else (self.how.resize or sample.image.shape[:2])
+        return None if sample is None else sample.image.shape[:2]
 
     def run(self, row: int) -> running.Pass | None:
         """Route and segmentation of an image, computed now; None where the picture or the checkpoint is not at hand."""

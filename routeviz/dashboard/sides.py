@@ -138,23 +138,12 @@ def of_architecture(collection: Collection, key: str, convention: str) -> Side:
     """A static architecture in a collection's space; its MACs are those at the size of the collection's images."""
     route = architecture(collection.space, key)
     macs, note = math.nan, "MACs are not known: the log does not say how the network is built"
-    size = image_size(collection)
+    size = collection.image_size
     if collection.network_config and size is not None:
         macs = float(caches.architecture_costs(collection.network_config, size, convention)["macs"][key])
         note = f"a fixed route computes no gates; MACs at {size[1]} × {size[0]} and this network's width"
     mean = mean_of(collection.space, route.activations[None])
     return Side(name=route.name, space=collection.space, mean=mean, n_images=0, macs=macs, note=note)
-
-
-def image_size(collection: Collection) -> tuple[int, int] | None:
-    """(height, width) that the network sees most often; None where nothing says so."""
-    facts = collection.facts
-    if collection.how.resize is not None:
-        return collection.how.resize
-    if "height" in facts and "width" in facts:
-        return tuple(int(n) for n in facts[["height", "width"]].value_counts().index[0])
-    sample = collection.sample(0)
-    return None if sample is None else sample.image.shape[:2]
 
 
 def under(collection: Collection, item: Item) -> Collection:
