@@ -76,7 +76,7 @@ def _one(settings: Settings, job: Job, item: Item | None, *, resumable: bool) ->
     with head.container(horizontal=True, vertical_alignment="center"):
         st.badge(job.state, color=colour, icon=f":material/{icon}:")
         st.markdown(f"**{plain(job.title)}**", width="content")
-        if owner_of(job.folder):
+        if owner_of(job.folder, job.folder):
             st.badge("only here", color="gray", icon=":material/lock:", help=WORDS["only here"])
         st.caption(time.strftime("%d %b %H:%M", time.localtime(job.began)), width="content")
     with buttons.container(horizontal=True, horizontal_alignment="right"):
@@ -125,7 +125,7 @@ def _buttons(settings: Settings, job: Job, item: Item | None, resumable: bool) -
             on_click=_resume,
             args=(settings, job),
         )
-    if owner_of(job.folder):
+    if owner_of(job.folder, job.folder):
         look = {"icon": ":material/lock_open:", "type": "tertiary", "help": WORDS["only here"]}
         st.button("Share", key=f"share_{job.id}", on_click=_share, args=(job,), **look)
     with st.popover("", icon=":material/delete:", help="Delete", key=f"ask_{job.id}"):
@@ -139,7 +139,7 @@ def _resume(settings: Settings, job: Job) -> None:
     command = ("train", "--resume", "--out", str(job.result)) if begun else job.command
     try:
         folder = new_folder(settings.jobs, f"{job.kind} resumed")
-        if owner_of(job.folder):
+        if owner_of(job.folder, job.folder):
             uploads.claim(folder, owner.word())
         start(folder, command, title=job.title, kind=job.kind, result=job.result)
     except RoutevizError as error:

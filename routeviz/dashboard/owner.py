@@ -42,5 +42,5 @@ def items(settings: Settings) -> list[Item]:
 def jobs(settings: Settings) -> tuple[list[Job], int]:
     """The jobs that this browser may see, the latest first, and how many others run."""
     every, owners = list_jobs(settings.jobs), seen()
-    listed = [job for job in every if owner_of(job.folder) in owners]
+    listed = [job for job in every if owner_of(job.folder, job.folder) in owners]
     return listed, sum(job.running for job in every) - sum(job.running for job in listed)

@@ -68,22 +68,25 @@ def find(folders: Iterable[Path]) -> list[Item]:
         named twice gets a number.
     """
     found: dict[Path, tuple[str, str]] = {}
+    tops: dict[Path, Path] = {}
     for folder in folders:
         top = folder.resolve()
         for kind, path in _search(top):
-            if _stays(kind, path, top):
-                found.setdefault(path, (kind, path.relative_to(top.parent).as_posix()))
+            if _stays(kind, path, top) and path not in found:
+                found[path], tops[path] = (kind, path.relative_to(top.parent).as_posix()), top
     items, seen = [], Counter()
     for path, (kind, name) in found.items():
         seen[kind, name] += 1
         name = name if seen[kind, name] == 1 else f"{name} ({seen[kind, name]})"
-        items.append(Item(kind, path, name, owner_of(path)))
+        items.append(Item(kind, path, name, owner_of(path, tops[path])))
     return sorted(items, key=lambda item: (KINDS.index(item.kind), item.name))
 
 
-def owner_of(path: Path) -> str:
-    """Whose uploads a job, or what lies in its folder, was made of; empty where they are nobody's."""
+def owner_of(path: Path, top: Path) -> str:
+    """Whose uploads a job below a folder, or what lies in a job, was made of; empty where they are nobody's."""
     for folder in (path, *path.parents):
+        if not folder.is_relative_to(top):
+            break
         try:
             return (folder / UPLOADS / OWNER).read_text(encoding="ascii")
         except (FileNotFoundError, NotADirectoryError):

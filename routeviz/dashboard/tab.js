@@ -1,12 +1,10 @@
 // What the dashboard itself makes of an address is no step of its own: Back leads to what was on the screen before.
 // A page writes its choices into its address one after the other, and each would be one more step back. What stands
 // behind the # is the lattice's, and stays as long as the page does.
-
 //
 // A cookie keeps the browser's secret word, so that uploads are found again by whoever made them and by nobody else.
 
 const INPUTS = ["pointerdown", "keydown"];
-
 const COOKIE = "routeviz-owner";
 const YEAR_S = 365 * 24 * 3600;
 

@@ -239,7 +239,8 @@ def allowed(text: str, settings: Settings) -> Path:
     folders = [*settings.folders, *settings.roots.values()]
     for path in (Path(text), *(folder / text for folder in folders)):
         path = path.resolve()
-        if path.is_dir() and settings.may_read(path) and owner_of(path) in owner.seen():
+        tops = [folder.resolve() for folder in folders if path.is_relative_to(folder.resolve())]
+        if path.is_dir() and tops and all(owner_of(path, top) in owner.seen() for top in tops):
             out = [link for link in path.rglob("*") if link.is_symlink() and not settings.may_read(link)]
             if out:
                 raise InputError(f"the link {out[0]} leads out of the folders that the dashboard was started with")

@@ -46,3 +46,17 @@ def test_an_upload_that_cannot_be_kept_is_said_in_one_line(tmp_path):
     (tmp_path / "job").write_text("")
     with pytest.raises(rv.InputError, match="cannot be kept"):
         uploads.keep(tmp_path / "job", [])
+
+
+def test_a_job_is_its_owner_s_and_nothing_is_read_outside_the_folder_that_is_searched(tmp_path):
+    job = tmp_path / "jobs" / "20260101-000000-trace"
+    (job / "log").mkdir(parents=True)
+    (job / "log" / "log.json").write_text('{"shards": []}')
+    uploads.claim(job, "a word")
+    owners = {folder: [item.owner for item in find([folder])] for folder in (tmp_path, job, job / "log")}
+    mine = uploads.owner_of_word("a word")
+    assert owners == {tmp_path: [mine], job: [mine], job / "log": [""]}
+    (job / ".uploads" / "owner").write_bytes(b"\xff")
+    assert [item.owner for item in find([tmp_path])] == ["unknown"]  # not everybody's
+    uploads.share(job)
+    assert [item.owner for item in find([tmp_path])] == [""]
