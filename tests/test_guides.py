@@ -20,7 +20,7 @@ def blocks(path, heading=""):
 def test_the_guide_runs_from_top_to_bottom(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     code = blocks(ROOT / "docs" / "bring-your-own.md")
-    assert len(code) == 10
+    assert len(code) == 12
     names = {}
     for block in code[:8]:
         exec(compile(block, "bring-your-own.md", "exec"), names)

@@ -79,7 +79,13 @@ class BlockDrop(Gated):
         return policy_loss + F.cross_entropy(logits, labels) if together else policy_loss
 
     def gates(self) -> Mapping[str, Gate]:
-        return {"policy": Gate(self.space.cell_names, activations=lambda probability: (probability > HALF).float())}
+        return {
+            "policy": Gate(
+                self.space.cell_names,
+                activations=lambda probability: (probability > HALF).float(),
+                write=lambda probability, runs: runs,
+            )
+        }
 
     def parts(self) -> Mapping[str, Mapping[str, Any]]:
         # The policy runs for every image: it is a fixed cost.

@@ -70,7 +70,11 @@ class ConvNetAIG(Gated):
 
     def gates(self) -> Mapping[str, Gate]:
         return {
-            f"block_gates.{at}": Gate(cell, activations=lambda logits: (logits.argmax(dim=1) == 1).float())
+            f"block_gates.{at}": Gate(
+                cell,
+                activations=lambda logits: (logits.argmax(dim=1) == 1).float(),
+                write=lambda logits, runs: torch.stack([1 - runs, runs], dim=1),
+            )
             for at, cell in enumerate(self.space.cell_names)
         }
 

@@ -90,7 +90,13 @@ class SkipNet(Gated):
         return errors.mean() + (torch.stack(likelihoods, dim=1) * advantage).sum(dim=1).mean()
 
     def gates(self) -> Mapping[str, Gate]:
-        return {"gate": Gate(self.space.cell_names, activations=lambda output: (output[0] > HALF).float())}
+        return {
+            "gate": Gate(
+                self.space.cell_names,
+                activations=lambda output: (output[0] > HALF).float(),
+                write=lambda output, runs: (runs, output[1]),
+            )
+        }
 
     def parts(self) -> Mapping[str, Mapping[str, Any]]:
         blocks = dict(zip(self.space.cell_names, self.blocks, strict=True))

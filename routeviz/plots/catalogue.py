@@ -230,7 +230,8 @@ def _training_budget(material: Material) -> Sheet:
 
 def _importance(material: Material) -> Sheet:
     if model := _model(material.log):
-        raise InputError(f"this log was recorded from a {model}, whose paths only its own program can close")
+        words = "whose paths only its own program can close, with rv.close_gates"
+        raise InputError(f"this log was recorded from a {model}, {words}")
     if material.importance is None:
         raise InputError("this log holds no importance of paths: run routeviz importance, which keeps a log that does")
     log, convention = material.log, material.convention

@@ -17,6 +17,7 @@ from routeviz.space import RoutingSpace
 
 Paths = str | Sequence[str]
 Activations = Callable[[Any], Any]
+Write = Callable[[Any, Tensor], Any]
 
 
 @dataclass(frozen=True)
@@ -29,18 +30,24 @@ class Gate:
         Names of paths; the name of a cell stands for all of its paths. In the order in which the module gives them.
     activations : function, optional
         From what the module returns to activations in [0, 1], ``(row, path)``; by default it returns them.
+    write : function, optional
+        Its inverse, for `routeviz.force_gates`: from what the module returned, and activations shaped as `activations`
+        gives them, to what it is to return. By default the activations themselves, where the module returns them.
     """
 
     paths: Paths
     activations: Activations | None = None
+    write: Write | None = None
 
 
 class Resolved:
     """A gate of one model: its module, its paths as numbers, and what it gave in the forward pass that runs now."""
 
-    def __init__(self, name: str, module: nn.Module, paths: np.ndarray, activations: Activations | None) -> None:
+    def __init__(
+        self, name: str, module: nn.Module, paths: np.ndarray, activations: Activations | None, write: Write | None
+    ) -> None:
         self.name, self.module, self.paths = name, module, paths
-        self._activations = activations
+        self._activations, self._write = activations, write
         self._given: list[np.ndarray] = []
 
     def clear(self) -> None:
@@ -49,15 +56,31 @@ class Resolved:
 
     def hook(self, module: nn.Module, arguments: Any, output: Any) -> None:
         """Take what the module returns; a forward hook."""
+        values = self.read(output)
+        if isinstance(values, Tensor):
+            values = values.detach().to("cpu", torch.float32).numpy()
+        self._given.append(np.array(values, dtype=np.float32))
+
+    def read(self, output: Any) -> Tensor | np.ndarray:
+        """Activations in what the module returned; raises InputError where they are none."""
         values = output if self._activations is None else self._activations(output)
         if not isinstance(values, Tensor | np.ndarray):
             raise InputError(
                 f"gate {self.name} gives {type(values).__name__}; give a function that makes a tensor of activations "
                 "of what it returns: activations=..."
             )
-        if isinstance(values, Tensor):
-            values = values.detach().to("cpu", torch.float32).numpy()
-        self._given.append(np.array(values, dtype=np.float32))
+        return values
+
+    def write(self, output: Any, activations: Tensor) -> Any:
+        """What the module is to return in place of an output; raises InputError where nothing says how."""
+        if self._write is not None:
+            return self._write(output, activations)
+        if self._activations is None and isinstance(output, Tensor):
+            return activations.to(output.dtype)
+        raise InputError(
+            f"gate {self.name} cannot be forced: say how activations get into what it returns, Gate(paths, "
+            "activations, write)"
+        )
 
     def collect(self) -> np.ndarray:
         """Activations of the forward pass, ``(row, path)`` in the order of `paths`; raises InputError where unfit."""
@@ -115,7 +138,7 @@ def resolve(
         if taken[paths].any():
             raise InputError(f"path {space.path_names[paths[taken[paths]][0]]} has two gates, one of them {name}")
         taken[paths] = True
-        found.append(Resolved(name, module, paths, gate.activations or activations))
+        found.append(Resolved(name, module, paths, gate.activations or activations, gate.write))
     return found
 
 

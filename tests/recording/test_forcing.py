@@ -1,0 +1,185 @@
+"""Forced gates of a user's own model, against the model with its blocks left out by hand."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import routeviz as rv
+from routeviz.counterfactual import ForcedRoute
+from routeviz.errors import InputError
+from routeviz.gated import NETWORKS
+
+SPACE = rv.chain_space(3)
+
+
+class Chain(nn.Module):
+    """Three linear blocks with gates of one logit each."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(2)
+        self.blocks = nn.ModuleList(nn.Linear(4, 4) for _ in range(3))
+        self.gates = nn.ModuleList(nn.Linear(4, 1) for _ in range(3))
+
+    def forward(self, x):
+        for block, gate in zip(self.blocks, self.gates, strict=True):
+            x = x + (gate(x) > 0) * block(x)
+        return x
+
+    def by_hand(self, x, forced):
+        for at, (block, gate) in enumerate(zip(self.blocks, self.gates, strict=True)):
+            runs = gate(x) > 0 if at not in forced else torch.full((len(x), 1), bool(forced[at]))
+            x = x + runs * block(x)
+        return x
+
+
+def hard(output):
+    return (output > 0).float()
+
+
+def soft(output, runs):
+    return 2 * runs - 1
+
+
+GATES = {f"gates.{at}": rv.Gate(f"block {at}", hard, soft) for at in range(3)}
+
+
+@pytest.fixture
+def model():
+    return Chain().eval()
+
+
+@pytest.fixture
+def x():
+    return torch.randn(40, 4, generator=torch.Generator().manual_seed(1))
+
+
+def hooks(model):
+    return [hook for part in model.modules() for hook in (*part._forward_hooks, *part._forward_pre_hooks)]
+
+
+@pytest.mark.parametrize("forced", [{0: 0}, {0: 1, 2: 0}, {1: 0.0}, {}])
+@torch.inference_mode()
+def test_a_forced_model_is_the_one_with_its_blocks_left_out_by_hand(model, x, forced):
+    wanted = model.by_hand(x, forced)
+    with rv.force_gates(model, SPACE, GATES, forced), rv.record(model, SPACE, GATES) as inner:
+        assert torch.equal(model(x), wanted)
+    with rv.record(model, SPACE, GATES) as outer, rv.force_gates(model, SPACE, GATES, forced):
+        model(x)
+    np.testing.assert_array_equal(inner.log.gates, outer.log.gates)
+    for path, value in forced.items():
+        assert (inner.log.gates[:, path] == value).all()
+    assert not hooks(model)
+    assert torch.equal(model(x), model.by_hand(x, {}))
+    if forced.get(0) == 0:  # those further on are asked on what it changed
+        with rv.record(model, SPACE, GATES) as free:
+            model(x)
+        assert (free.log.gates[:, 1] != inner.log.gates[:, 1]).any()
+
+
+@torch.inference_mode()
+def test_a_route_in_words_and_a_compiled_model(model, x):
+    route = ForcedRoute(SPACE, {"block 1": "closed"})
+    compiled = torch.compile(model, backend="eager")
+    compiled(x)
+    with rv.force_gates(compiled, SPACE, GATES, route):
+        assert torch.equal(compiled(x), model.by_hand(x, {1: 0}))
+    assert torch.equal(compiled(x), model.by_hand(x, {}))
+
+
+class Recurrent(nn.Module):
+    """One gate that runs for each block and hands on a state; it returns activations themselves."""
+
+    def __init__(self):
+        super().__init__()
+        self.gate = nn.Linear(4, 1)
+
+    def forward(self, x):
+        seen = []
+        for shift in range(3):
+            runs = torch.sigmoid(self.gate(x + shift))
+            seen.append(runs)
+            x = x + runs
+        return torch.cat(seen, dim=1)
+
+
+@torch.inference_mode()
+def test_a_gate_that_runs_for_one_block_after_the_other(x):
+    model = Recurrent()
+    gates = {"gate": rv.Gate(SPACE.cell_names, torch.sigmoid, lambda output, runs: torch.logit(runs))}
+    free = model(x)
+    for _ in range(2):  # every forward pass begins with the first block
+        with rv.force_gates(model, SPACE, gates, {1: 0.0}):
+            for _ in range(2):
+                seen = model(x)
+    assert (seen[:, 1] == 0).all()
+    assert torch.equal(seen[:, 0], free[:, 0])
+    assert (seen[:, 2] != free[:, 2]).any()  # of an x without the second block's share
+
+
+@torch.inference_mode()
+def test_what_cannot_be_forced_is_said_in_one_line(model, x):
+    two = rv.branches_space(4)
+    branches = nn.Linear(4, 4)
+
+    def two_best(scores):
+        return (scores >= scores.topk(2, dim=1).values[:, [1]]).float()
+
+    for gates, space, route, message in (
+        ({"gates.0": rv.Gate("block 0", hard, lambda output, runs: output)}, SPACE, {0: 0}, "not say what was written"),
+        ({"gates.0": rv.Gate("block 0", hard)}, SPACE, {0: 0}, "say how activations get into what it returns"),
+        ({"gates.0": GATES["gates.0"]}, SPACE, {1: 0}, "path block 1 run has no gate"),
+        (GATES, SPACE, {7: 0}, "no path 7"),
+        (GATES, SPACE, {0: 2.0}, "valid: 0 to 1"),
+    ):
+        with pytest.raises(InputError, match=message), rv.force_gates(model, space, gates, route):
+            model(x)
+        assert not hooks(model)
+    gate = {"": rv.Gate(two.cell_names, two_best, lambda scores, opens: opens)}
+    with (
+        pytest.raises(InputError, match="cannot open these paths together"),
+        rv.force_gates(branches, two, gate, np.array([1.0, 0, 0, 0])),
+    ):
+        branches(x)
+
+
+def test_what_closing_each_path_changes(model, x):
+    nn.init.zeros_(model.blocks[2].weight)
+    nn.init.zeros_(model.blocks[2].bias)  # open, and changes nothing
+    nn.init.constant_(model.gates[2].bias, 9.0)
+    nn.init.constant_(model.gates[0].bias, -9.0)  # never open
+    costs = rv.measure_macs(model, SPACE, x, operations={f"block {at}": f"blocks.{at}" for at in range(3)})
+    table = rv.close_gates(model, SPACE, GATES, lambda: model(x), costs=costs)
+    with torch.inference_mode():
+        before, after = model.by_hand(x, {}), model.by_hand(x, {1: 0})
+    kl = F.kl_div(after.log_softmax(1), before.log_softmax(1), reduction="batchmean", log_target=True)
+    assert table["path"].tolist() == list(SPACE.path_names)
+    assert table["kl"].tolist() == pytest.approx([0, float(kl), 0], abs=1e-6)
+    assert table["kl"][1] > 1e-3
+    changed = (before.argmax(1) != after.argmax(1)).float().mean()
+    assert table["changed"].tolist() == pytest.approx([0, float(changed), 0])
+    opened = (table["open"] * len(x)).round().astype(int).tolist()
+    assert opened[0] == 0
+    assert opened[2] == len(x)
+    assert 0 < opened[1] < len(x)
+    assert table["macs_conv"].tolist() == pytest.approx([0, -16 * table["open"][1], -16])
+    assert rv.plot_importance.describe(SPACE, table).table() is table
+    with pytest.raises(InputError, match="a tensor"):
+        rv.close_gates(model, SPACE, GATES, lambda: model(x).sum())
+
+
+@pytest.mark.parametrize("name", ["skipnet", "blockdrop", "convnet-aig", "moe"])
+@torch.inference_mode()
+def test_networks_of_other_kinds_are_forced(name):
+    torch.manual_seed(0)
+    net = NETWORKS[name]().eval()
+    images = torch.randn(6, 1, 8, 8)
+    with rv.record(net, net.space, net.gates()) as free:
+        scores = net(images)
+    path = int(np.flatnonzero((free.log.gates > 0).any(axis=0))[-1])
+    with rv.force_gates(net, net.space, net.gates(), {path: 0.0}), rv.record(net, net.space, net.gates()) as closed:
+        forced = net(images)
+    assert (closed.log.gates[:, path] == 0).all()
+    assert not torch.equal(scores, forced)
