@@ -19,7 +19,7 @@ from routeviz.metrics import ClassCounts
 from routeviz.network import RoutingNetwork
 from routeviz.progress import Bar
 from routeviz.space import open_paths
-from routeviz.stats import Interval, miou_difference
+from routeviz.stats import Interval, known_difference
 from routeviz.tracing.reading import Reader, Reading
 from routeviz.tracing.recorder import scorable
 
@@ -51,8 +51,7 @@ class ForcedEffect:
     @property
     def difference(self) -> Interval | None:
         """mIoU when forced less that as the gates decide, and its paired interval over images; None without two."""
-        few = self.before is None or len(self.before.labelled) < 2
-        return None if few else miou_difference(self.after, self.before)
+        return known_difference(self.after, self.before)
 
     def classes(self, names: Sequence[str] = ()) -> pd.DataFrame:
         """One row a class, over all labelled images: name, iou_before, iou_after, change; no row without a label.

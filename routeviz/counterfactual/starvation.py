@@ -18,7 +18,7 @@ from routeviz.network import NetworkOutput, RoutingNetwork
 from routeviz.network.logits import classes_at, divergence
 from routeviz.progress import Bar
 from routeviz.space import cell_states
-from routeviz.stats import Interval, miou_difference
+from routeviz.stats import Interval, known_difference
 from routeviz.tracing.reading import Reader, Reading
 from routeviz.tracing.recorder import scorable
 
@@ -48,8 +48,7 @@ class Starvation:
     @property
     def difference(self) -> Interval | None:
         """mIoU without starved cells less that with them, and its paired interval over images."""
-        few = self.before is None or len(self.before.labelled) < 2
-        return None if few else miou_difference(self.after, self.before)
+        return known_difference(self.after, self.before)
 
     def summary(self) -> dict[str, Any]:
         """All images in figures, fit for JSON.

@@ -77,8 +77,13 @@ def iou(confusion: np.ndarray) -> np.ndarray:
         In 0 to 1; NaN where no pixel is labelled with the class. What is wrongly predicted as such an absent class
         still counts against the class that it is labelled with.
     """
-    hit, labelled, predicted = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
-    return np.divide(hit, labelled + predicted - hit, out=np.full(len(hit), np.nan), where=labelled > 0)
+    return iou_of(np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0))
+
+
+def iou_of(hits: np.ndarray, labelled: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """IoU from counts as for `mean_iou_of`, ``(..., class)`` float64; NaN where no pixel is labelled with the class."""
+    hits, labelled, predicted = np.broadcast_arrays(hits, labelled, predicted)
+    return np.divide(hits, labelled + predicted - hits, out=np.full(hits.shape, np.nan), where=labelled > 0)
 
 
 def mean_iou(confusion: np.ndarray) -> float:
@@ -102,11 +107,10 @@ def mean_iou_of(hits: np.ndarray, labelled: np.ndarray, predicted: np.ndarray) -
     ndarray, (...) float64
         Over the classes that are labelled, as `mean_iou` of each matrix; NaN where nothing is labelled.
     """
-    hits, labelled, predicted = np.broadcast_arrays(hits, labelled, predicted)
-    present = labelled > 0
-    values = np.divide(hits, labelled + predicted - hits, out=np.zeros(hits.shape), where=present)
-    n_present = present.sum(axis=-1)
-    return np.divide(values.sum(axis=-1), n_present, out=np.full(n_present.shape, np.nan), where=n_present > 0)
+    values = iou_of(hits, labelled, predicted)
+    n_present = (~np.isnan(values)).sum(axis=-1)
+    total = np.nan_to_num(values).sum(axis=-1)
+    return np.divide(total, n_present, out=np.full(n_present.shape, np.nan), where=n_present > 0)
 
 
 def pixel_accuracy(confusion: np.ndarray) -> float:
@@ -137,9 +141,7 @@ class ClassCounts:
     @property
     def iou(self) -> np.ndarray:
         """IoU of each class over all images together, ``(class,)`` float64; NaN where no pixel is labelled with it."""
-        hits, labelled, predicted = (part.sum(axis=0) for part in (self.hits, self.labelled, self.predicted))
-        union = labelled + predicted - hits
-        return np.divide(hits, union, out=np.full(len(hits), np.nan), where=labelled > 0)
+        return iou_of(*(part.sum(axis=0) for part in (self.hits, self.labelled, self.predicted)))
 
     @property
     def miou(self) -> float:

@@ -10,6 +10,7 @@ from routeviz.lazy import on_first_use
 
 if TYPE_CHECKING:
     from routeviz.stats.bootstrap import Interval as Interval
+    from routeviz.stats.bootstrap import known_difference as known_difference
     from routeviz.stats.bootstrap import miou_difference as miou_difference
     from routeviz.stats.bootstrap import miou_interval as miou_interval
     from routeviz.stats.common import FACTORS as FACTORS
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
 _ROOMS = {
     "bootstrap": (
         "Interval",
+        "known_difference",
         "miou_difference",
         "miou_interval",
     ),

@@ -99,6 +99,11 @@ def miou_difference(
     return _interval(pair, confidence, resamples, seed)
 
 
+def known_difference(after: ClassCounts | None, before: ClassCounts | None) -> Interval | None:
+    """`miou_difference` of the same images under two settings; None where fewer than two of them have a label."""
+    return None if before is None or len(before.labelled) < 2 else miou_difference(after, before)
+
+
 def _counts(confusions: np.ndarray | ClassCounts) -> np.ndarray:
     """Hits, labelled and predicted pixels of each class, ``(image, 3, class)`` float64: all that an IoU is made of."""
     if not isinstance(confusions, ClassCounts):
