@@ -105,4 +105,4 @@ def show_ranking(best: pd.DataFrame, convention: str) -> None:
     )
     formats = {"open in": "%.1f%%", "changed pixels": "%.2f%%", "KL, nats": "%.4f", "mIoU, points": "%+.2f"}
     numbers = {name: st.column_config.NumberColumn(format=text) for name, text in (formats | {cost: "%+.2f%%"}).items()}
-    st.dataframe(shown, hide_index=True, height=300, column_config=numbers)
+    st.dataframe(shown, hide_index=True, height=components.table_height(len(shown)), column_config=numbers)

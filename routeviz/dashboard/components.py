@@ -49,6 +49,8 @@ def theme_css() -> str:
     return "".join(rules)
 
 
+FEW_ROWS, SCROLLED = 7, 300
+
 _lattice = st.components.v2.component(
     "routeviz_lattice",
     js=text_of("routeviz.space", "lattice.js"),
@@ -159,6 +161,11 @@ def figures(pictures: Sequence[Figure], *, key: str, columns: int | None = None)
     _figures(
         key=key, data={"figures": [picture._asdict() for picture in pictures], "columns": columns or len(pictures)}
     )
+
+
+def table_height(rows: int) -> int | str:
+    """Height of a table: as high as it is, without empty rows, or so high that it is scrolled."""
+    return SCROLLED if rows > FEW_ROWS else "content"
 
 
 def tab(word: str) -> None:

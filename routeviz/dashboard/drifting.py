@@ -18,7 +18,7 @@ from routeviz.dashboard.words import UNKNOWN, plain
 from routeviz.errors import RoutevizError
 
 LATTICE = "drift_lattice"
-NAMED, ROWS = 12, 6
+NAMED = 12
 COLUMNS = {
     "step": "step",
     "alive": "alive",
@@ -191,7 +191,7 @@ def events(found: runs.Drift, step: int) -> None:
     st.dataframe(
         table,
         hide_index=True,
-        height=260 if len(shown) > ROWS else "content",
+        height=components.table_height(len(shown)),
         column_config={name: st.column_config.NumberColumn(words, format="%.1f%%") for name, words in share.items()},
     )
 

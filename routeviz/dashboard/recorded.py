@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from routeviz.costs import RECORDED_NOTE
-from routeviz.dashboard import caches, filtering
+from routeviz.dashboard import caches, components, filtering
 from routeviz.dashboard.collection import Collection
 from routeviz.dashboard.words import percent, plain, short
 from routeviz.errors import InputError
@@ -48,7 +48,8 @@ def show(collection: Collection, mask: np.ndarray, convention: str) -> None:
     with right:
         st.markdown(f"**Where {log.rows_are} spend most**")
         if len(parts):
-            st.dataframe(by_part(parts, total.mean(), log.rows_are), hide_index=True, height=300)
+            table = by_part(parts, total.mean(), log.rows_are)
+            st.dataframe(table, hide_index=True, height=components.table_height(len(table)))
         else:
             st.caption("No part was measured beside what runs for each: name them when you measure the costs.")
     st.caption(f"Mean of {count(len(log), log.rows_are)}. Counted: {RECORDED_NOTE[0]}. Left out: {RECORDED_NOTE[1]}.")

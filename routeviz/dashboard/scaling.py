@@ -182,7 +182,7 @@ def correlations(log: RouteLog, mean: np.ndarray, table: pd.DataFrame, fact: str
         f"Width and colour: how strongly a path's activation goes with {plain(words_of(fact))}; thinnest: no more than "
         f"by chance (corrected p at or above {LEVEL})."
     )
-    show_table(best, "path", height=300)
+    show_table(best, "path")
     st.download_button(
         "All correlations as CSV",
         table.to_csv(index=False),
@@ -195,7 +195,7 @@ def correlations(log: RouteLog, mean: np.ndarray, table: pd.DataFrame, fact: str
     )
 
 
-def show_table(table: pd.DataFrame, what: str, *, height: int | str = "content") -> None:
+def show_table(table: pd.DataFrame, what: str) -> None:
     """Correlations, each with its interval, its change and its chance."""
     from routeviz.stats import CORRELATION_WORDS
 
@@ -218,7 +218,7 @@ def show_table(table: pd.DataFrame, what: str, *, height: int | str = "content")
     st.dataframe(
         shown,
         hide_index=True,
-        height=height,
+        height=components.table_height(len(shown)),
         column_config={
             "r": number(format="%+.2f", help=interval),
             "low": number("95 % from", format="%+.2f", help=interval),

@@ -1,5 +1,8 @@
 """Logs recorded from networks of other kinds, on the views that show them and on those that cannot."""
 
+import json
+import re
+
 import pytest
 
 import routeviz as rv
@@ -86,3 +89,16 @@ def test_groups_of_a_recorded_log_are_compared_by_any_of_its_classes(open_app):
     assert shown["correct: right"] == f"{facts['correct'].mean():.3g}"
     assert "mIoU: right" not in shown
     assert app.selectbox(key=state.ALIKE_BY).options == ["digit", "answer", "correct", "token"]
+
+
+def test_images_of_a_classifier_are_compared_without_segmentations(open_app):
+    app = open_app(FOLDER, **address("skipnet"))
+    app.switch_page("routeviz/dashboard/views/compare.py").run()
+    assert not app.exception
+    (shown,) = [
+        json.loads(item.proto.json)
+        for item in app.get("bidi_component")
+        if item.proto.component_name == "routeviz_figures"
+    ]
+    titles = [title for title in re.findall(r'"([^"]*: [a-z]+)"', json.dumps(shown))]
+    assert [title.split(": ")[1] for title in titles] == ["image", "image"]

@@ -182,7 +182,7 @@ def listed(table: pd.DataFrame, routes: Mapping[str, Route]) -> None:
     st.dataframe(
         pd.DataFrame({"image": shown["id"], "nearest": names, "distance": shown["distance"].round(3)}),
         hide_index=True,
-        height=300,
+        height=components.table_height(len(shown)),
         key=TABLE,
         on_select=partial(take_row, shown["id"].tolist()),
         selection_mode="single-row",

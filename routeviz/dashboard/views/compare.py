@@ -361,6 +361,8 @@ def show_pictures(left: tuple[Collection, Side], right: tuple[Collection, Side],
         shape = f"{sample.image.shape[1]} / {sample.image.shape[0]}"
         table = pictures.palette(len(collection.class_names) or 256, collection.class_colors)
         shown.append(Figure(f"{name}: image", pictures.photo(sample.image), shape=shape))
+        if collection.recorded:
+            continue  # it answers with a class, or with something else
         segmented = "" if result is None else pictures.chart(pictures.coloured(result.prediction, table))
         shown.append(Figure(f"{name}: segmentation", segmented, note=collection.no_network, shape=shape, sharp=True))
     for words in lacking:
