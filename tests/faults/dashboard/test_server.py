@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -31,9 +32,17 @@ def follow(server, **headers: str) -> int:
     return status(server.says("GET", "/_stcore/stream", given))
 
 
+def sockets(pid: int) -> set[str]:
+    """Inodes of the sockets that a process holds."""
+    names = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # the server closed it since the folder was read
+            names.add(link.readlink().name)
+    return {name.removeprefix("socket:[").removesuffix("]") for name in names if name.startswith("socket:[")}
+
+
 def test_it_listens_on_this_machine_alone(server):
-    files = [link.readlink().name for link in Path(f"/proc/{server.pid}/fd").iterdir()]
-    own = {name.removeprefix("socket:[").removesuffix("]") for name in files if name.startswith("socket:[")}
+    own = sockets(server.pid)
     tables = [Path(f"/proc/net/{name}").read_text().splitlines()[1:] for name in ("tcp", "tcp6")]
     lines = [line.split() for table in tables for line in table]
     # Addresses stand there in hexadecimal, each word backwards; 0A is to listen.
