@@ -75,8 +75,8 @@ if TYPE_CHECKING:
     from routeviz.plots import static_macs as static_macs
     from routeviz.recording import Gate as Gate
     from routeviz.recording import Recording as Recording
-    from routeviz.recording import close_gates as close_gates
-    from routeviz.recording import force_gates as force_gates
+    from routeviz.recording import close_paths as close_paths
+    from routeviz.recording import force_paths as force_paths
     from routeviz.recording import measure_macs as measure_macs
     from routeviz.recording import record as record
     from routeviz.report import Report as Report
@@ -193,7 +193,7 @@ _ROOMS = {
         "scale_groups",
         "static_macs",
     ),
-    "recording": ("Gate", "Recording", "close_gates", "force_gates", "measure_macs", "record"),
+    "recording": ("Gate", "Recording", "close_paths", "force_paths", "measure_macs", "record"),
     "report": ("Report", "make_report", "write_report"),
     "routelog": ("LogWriter", "PartCosts", "RouteLog", "load_log"),
     "space": (

@@ -264,8 +264,8 @@ def of_log(item: Item, shelf: Sequence[Item], settings: Settings) -> Collection:
     if model := source.get("model"):
         no_network = (
             f"This log was recorded from a {model}, which only its own program runs: nothing is run again here. "
-            "To see what other routes do, force them in that program with rv.force_gates, record it again, and compare "
-            "the two logs; rv.close_gates says there what closing each path changes."
+            "To see what other routes do, force them in that program with rv.force_paths, record it again, and compare "
+            "the two logs; rv.close_paths says there what closing each path changes."
         )
     if made_by.get("sha256"):
         candidates = [other for other in shelf if other.kind == "checkpoint"] + checkpoints_of(item)

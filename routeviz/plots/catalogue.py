@@ -230,7 +230,7 @@ def _training_budget(material: Material) -> Sheet:
 
 def _importance(material: Material) -> Sheet:
     if model := _model(material.log):
-        words = "whose paths only its own program can close, with rv.close_gates"
+        words = "whose paths only its own program can close, with rv.close_paths"
         raise InputError(f"this log was recorded from a {model}, {words}")
     if material.importance is None:
         raise InputError("this log holds no importance of paths: run routeviz importance, which keeps a log that does")

@@ -25,7 +25,7 @@ Gates = Mapping[str | nn.Module, Paths | Gate]
 
 
 @contextmanager
-def force_gates(
+def force_paths(
     model: nn.Module, space: RoutingSpace, gates: Gates, route: RouteLike, *, activations: Activations | None = None
 ) -> Iterator[None]:
     """Run your own model along a forced route: what its gates return is written anew before the model reads it.
@@ -71,7 +71,7 @@ def force_gates(
         yield
 
 
-def close_gates(
+def close_paths(
     model: nn.Module,
     space: RoutingSpace,
     gates: Gates,
@@ -85,7 +85,7 @@ def close_gates(
     Parameters
     ----------
     model, space, gates, activations, costs
-        As for `routeviz.record` and `force_gates`. Without gradients.
+        As for `routeviz.record` and `force_paths`. Without gradients.
     run : function
         Calls the model, on the same inputs each time, and returns its scores, ``(row, class)`` or further axes behind.
 
@@ -100,14 +100,14 @@ def close_gates(
     Raises
     ------
     InputError
-        As of `force_gates`; if the scores have no axis of classes.
+        As of `force_paths`; if the scores have no axis of classes.
     """
 
     def recorded(path: int | None) -> tuple[Tensor, np.ndarray, float]:
         with ExitStack() as stack:
             stack.enter_context(torch.inference_mode())
             if path is not None:
-                stack.enter_context(force_gates(model, space, gates, {path: 0.0}, activations=activations))
+                stack.enter_context(force_paths(model, space, gates, {path: 0.0}, activations=activations))
             recording = stack.enter_context(record(model, space, gates, activations=activations, costs=costs))
             scores = run()
         if not isinstance(scores, Tensor) or scores.ndim < 2:

@@ -31,7 +31,7 @@ class Gate:
     activations : function, optional
         From what the module returns to activations in [0, 1], ``(row, path)``; by default it returns them.
     write : function, optional
-        Its inverse, for `routeviz.force_gates`: from what the module returned, and activations shaped as `activations`
+        Its inverse, for `routeviz.force_paths`: from what the module returned, and activations shaped as `activations`
         gives them, to what it is to return. By default the activations themselves, where the module returns them.
     """
 

@@ -64,9 +64,9 @@ def hooks(model):
 @torch.inference_mode()
 def test_a_forced_model_is_the_one_with_its_blocks_left_out_by_hand(model, x, forced):
     wanted = model.by_hand(x, forced)
-    with rv.force_gates(model, SPACE, GATES, forced), rv.record(model, SPACE, GATES) as inner:
+    with rv.force_paths(model, SPACE, GATES, forced), rv.record(model, SPACE, GATES) as inner:
         assert torch.equal(model(x), wanted)
-    with rv.record(model, SPACE, GATES) as outer, rv.force_gates(model, SPACE, GATES, forced):
+    with rv.record(model, SPACE, GATES) as outer, rv.force_paths(model, SPACE, GATES, forced):
         model(x)
     np.testing.assert_array_equal(inner.log.gates, outer.log.gates)
     for path, value in forced.items():
@@ -84,7 +84,7 @@ def test_a_route_in_words_and_a_compiled_model(model, x):
     route = ForcedRoute(SPACE, {"block 1": "closed"})
     compiled = torch.compile(model, backend="eager")
     compiled(x)
-    with rv.force_gates(compiled, SPACE, GATES, route):
+    with rv.force_paths(compiled, SPACE, GATES, route):
         assert torch.equal(compiled(x), model.by_hand(x, {1: 0}))
     assert torch.equal(compiled(x), model.by_hand(x, {}))
 
@@ -111,7 +111,7 @@ def test_a_gate_that_runs_for_one_block_after_the_other(x):
     gates = {"gate": rv.Gate(SPACE.cell_names, torch.sigmoid, lambda output, runs: torch.logit(runs))}
     free = model(x)
     for _ in range(2):  # every forward pass begins with the first block
-        with rv.force_gates(model, SPACE, gates, {1: 0.0}):
+        with rv.force_paths(model, SPACE, gates, {1: 0.0}):
             for _ in range(2):
                 seen = model(x)
     assert (seen[:, 1] == 0).all()
@@ -134,13 +134,13 @@ def test_what_cannot_be_forced_is_said_in_one_line(model, x):
         (GATES, SPACE, {7: 0}, "no path 7"),
         (GATES, SPACE, {0: 2.0}, "valid: 0 to 1"),
     ):
-        with pytest.raises(InputError, match=message), rv.force_gates(model, space, gates, route):
+        with pytest.raises(InputError, match=message), rv.force_paths(model, space, gates, route):
             model(x)
         assert not hooks(model)
     gate = {"": rv.Gate(two.cell_names, two_best, lambda scores, opens: opens)}
     with (
         pytest.raises(InputError, match="cannot open these paths together"),
-        rv.force_gates(branches, two, gate, np.array([1.0, 0, 0, 0])),
+        rv.force_paths(branches, two, gate, np.array([1.0, 0, 0, 0])),
     ):
         branches(x)
 
@@ -151,7 +151,7 @@ def test_what_closing_each_path_changes(model, x):
     nn.init.constant_(model.gates[2].bias, 9.0)
     nn.init.constant_(model.gates[0].bias, -9.0)  # never open
     costs = rv.measure_macs(model, SPACE, x, operations={f"block {at}": f"blocks.{at}" for at in range(3)})
-    table = rv.close_gates(model, SPACE, GATES, lambda: model(x), costs=costs)
+    table = rv.close_paths(model, SPACE, GATES, lambda: model(x), costs=costs)
     with torch.inference_mode():
         before, after = model.by_hand(x, {}), model.by_hand(x, {1: 0})
     kl = F.kl_div(after.log_softmax(1), before.log_softmax(1), reduction="batchmean", log_target=True)
@@ -167,7 +167,7 @@ def test_what_closing_each_path_changes(model, x):
     assert table["macs_conv"].tolist() == pytest.approx([0, -16 * table["open"][1], -16])
     assert rv.plot_importance.describe(SPACE, table).table() is table
     with pytest.raises(InputError, match="a tensor"):
-        rv.close_gates(model, SPACE, GATES, lambda: model(x).sum())
+        rv.close_paths(model, SPACE, GATES, lambda: model(x).sum())
 
 
 @pytest.mark.parametrize("name", ["skipnet", "blockdrop", "convnet-aig", "moe"])
@@ -179,7 +179,7 @@ def test_networks_of_other_kinds_are_forced(name):
     with rv.record(net, net.space, net.gates()) as free:
         scores = net(images)
     path = int(np.flatnonzero((free.log.gates > 0).any(axis=0))[-1])
-    with rv.force_gates(net, net.space, net.gates(), {path: 0.0}), rv.record(net, net.space, net.gates()) as closed:
+    with rv.force_paths(net, net.space, net.gates(), {path: 0.0}), rv.record(net, net.space, net.gates()) as closed:
         forced = net(images)
     assert (closed.log.gates[:, path] == 0).all()
     assert not torch.equal(scores, forced)
