@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -15,10 +14,10 @@ from torch import Tensor, nn
 from routeviz.errors import InputError
 from routeviz.network.forcing import RouteLike, forced_gates
 from routeviz.network.logits import divergence
-from routeviz.recording.gates import Activations, Gate, Paths, Resolved, resolve
+from routeviz.recording.gates import Activations, Gate, Paths, Resolved, resolve, widths
 from routeviz.recording.modules import is_compiled, unwrapped
 from routeviz.recording.record import record
-from routeviz.routelog import PartCosts
+from routeviz.routelog import PartCosts, RouteLog
 from routeviz.space import OPEN_THRESHOLD, RoutingSpace
 
 Gates = Mapping[str | nn.Module, Paths | Gate]
@@ -44,8 +43,9 @@ def force_paths(
     Raises
     ------
     InputError
-        If the route forces a path without a gate, does not fit the space, or if a gate cannot be written, or says
-        something else than was written: one that always opens two paths opens no third.
+        If the route forces a path without a gate, or does not fit the space; if a gate that it forces cannot be
+        written, does not run, or says something else than was written: one that always opens two paths opens no third;
+        or if it does not tell which of its paths a call is of: ``(image, 4, 1)`` is four paths, or one of four tokens.
     """
     wanted = forced_gates(route, space, 1, None)[0].numpy()
     inside = unwrapped(model)
@@ -56,18 +56,24 @@ def force_paths(
     if silent.any():
         raise InputError(f"path {space.path_names[int(silent.argmax())]} has no gate: nothing of it can be forced")
 
+    found = [gate for gate in found if gate.wanted]
+
     def begin(*_: object) -> None:
         for gate in found:
             gate.begin()
+
+    def end(*_: object) -> None:
+        for gate in found:
+            gate.end()
 
     with ExitStack() as stack:
         if is_compiled(model):
             stack.enter_context(torch.compiler.set_stance("force_eager"))
         stack.callback(inside.register_forward_pre_hook(begin).remove)
         for gate in found:
-            if not np.isnan(wanted[gate.paths]).all():
-                # First of all hooks, so that a recording sees what was written, whichever came before.
-                stack.callback(gate.module.register_forward_hook(gate.hook, prepend=True).remove)
+            # First of all hooks, so that a recording sees what was written, whichever came before.
+            stack.callback(gate.module.register_forward_hook(gate.hook, prepend=True).remove)
+        stack.callback(inside.register_forward_hook(end).remove)
         yield
 
 
@@ -78,14 +84,14 @@ def close_paths(
     run: Callable[[], Tensor],
     *,
     activations: Activations | None = None,
-    costs: PartCosts | None = None,
+    costs: PartCosts | Sequence[PartCosts] | None = None,
 ) -> pd.DataFrame:
     """Measure what closing each path alone changes in what your own model answers.
 
     Parameters
     ----------
     model, space, gates, activations, costs
-        As for `routeviz.record` and `force_paths`. Without gradients.
+        As for `routeviz.record` and `force_paths`; the model in eval mode. Without gradients.
     run : function
         Calls the model, on the same inputs each time, and returns its scores, ``(row, class)`` or further axes behind.
 
@@ -94,16 +100,21 @@ def close_paths(
     DataFrame
         One row a path, in the space's order, as `routeviz.plot_importance` draws it: ``path``; ``open``, share of the
         recorded rows that open it; ``kl``, Kullback-Leibler divergence of the class probabilities from those before, in
-        nats, and ``changed``, share of answers whose class changes, both means over all rows, 0 where no row opens the
-        path; and, with costs, ``macs_<convention>``, mean change of a row's MACs.
+        nats, and ``changed``, share of answers whose class changes, both means over all rows; and, with costs,
+        ``macs_<convention>``, mean change of a row's MACs. All three are 0 where no row opens the path, and NaN where
+        it is open without a gate: nothing can close it.
 
     Raises
     ------
     InputError
-        As of `force_paths`; if the scores have no axis of classes.
+        As of `force_paths`; if the model is in training mode, or the scores have no axis of classes.
     """
+    inside = unwrapped(model)
+    if inside.training:
+        raise InputError("paths are closed at inference only; call model.eval() first")
+    gated = np.concatenate([gate.paths for gate in resolve(inside, space, gates, activations)])
 
-    def recorded(path: int | None) -> tuple[Tensor, np.ndarray, float]:
+    def recorded(path: int | None) -> tuple[Tensor, RouteLog]:
         with ExitStack() as stack:
             stack.enter_context(torch.inference_mode())
             if path is not None:
@@ -112,22 +123,21 @@ def close_paths(
             scores = run()
         if not isinstance(scores, Tensor) or scores.ndim < 2:
             raise InputError("run must return the model's scores, a tensor (row, class)")
-        log = recording.log
-        column = None if costs is None else f"macs_{costs.convention}"
-        spent = 0.0 if column is None else float(log.images[column].mean())
-        return scores.reshape(*scores.shape[:2], -1, 1), log.opened(slice(None)), spent
+        return scores.reshape(*scores.shape[:2], -1, 1), recording.log
 
-    before, opened, spent = recorded(None)
+    before, log = recorded(None)
     log_p, classes = before.log_softmax(dim=1), before.argmax(dim=1)
-    table = pd.DataFrame({"path": space.path_names, "open": opened.mean(axis=0), "kl": 0.0, "changed": 0.0})
-    if costs is not None:
-        table[f"macs_{costs.convention}"] = 0.0
-    for path in np.flatnonzero(opened.any(axis=0)).tolist():
-        after, _, now = recorded(path)
+    opened = log.opened(slice(None)).mean(axis=0)
+    # Inputs may have several sizes: each row is counted with the costs of its own, all in one convention.
+    macs = [f"macs_{one.convention}" for one in log.all_costs[:1]]
+    table = pd.DataFrame({"path": space.path_names, "open": opened} | dict.fromkeys(["kl", "changed", *macs], 0.0))
+    table.loc[(opened > 0) & ~np.isin(np.arange(space.n_paths), gated), ["kl", "changed", *macs]] = np.nan
+    for path in gated[opened[gated] > 0].tolist():
+        after, closed = recorded(path)
         table.loc[path, "kl"] = float(divergence(log_p, after).mean())
         table.loc[path, "changed"] = float((after.argmax(dim=1) != classes).double().mean())
-        if costs is not None:
-            table.loc[path, f"macs_{costs.convention}"] = now - spent
+        for column in macs:
+            table.loc[path, column] = closed.images[column].mean() - log.images[column].mean()
     return table
 
 
@@ -136,11 +146,19 @@ class _Forced:
 
     def __init__(self, gate: Resolved, route: np.ndarray) -> None:
         self.name, self.module, self.paths = gate.name, gate.module, gate.paths
-        self._gate, self._route, self._start = gate, route[gate.paths], 0
+        self._gate, self._route = gate, route[gate.paths]
+        self.wanted = not np.isnan(self._route).all()
+        self._calls = self._width = 0
 
     def begin(self) -> None:
         """A forward pass begins."""
-        self._start = 0
+        self._calls = 0
+
+    def end(self) -> None:
+        """A forward pass ends: all paths have been decided over, each by the call that a recording reads it from."""
+        width = self._gate.width(self._calls)
+        if width != self._width:
+            raise self._ambiguous()
 
     def hook(self, module: nn.Module, arguments: Any, output: Any) -> Any:
         """Give what the module returns with the forced activations in it; a forward hook."""
@@ -163,9 +181,26 @@ class _Forced:
         return written
 
     def _columns(self, values: Tensor) -> np.ndarray:
-        """What is wanted of the paths that this call decides over."""
-        whole, shape = len(self._route), values.shape
-        fits = whole == 1 or any(prod(shape[at:]) == whole for at in range(1, len(shape)))
-        width = whole if fits else 1 if len(shape) == 1 else shape[-1]
-        start, self._start = self._start, self._start + width
-        return self._route[start : start + width]
+        """What is wanted of the paths that this call decides over.
+
+        How often a gate runs is not known before the pass ends. Until then a call is taken to be of as many paths as it
+        can be; `end` finds out where it was of fewer.
+        """
+        whole, fitting = len(self._route), widths(values.shape)
+        if not self._calls:
+            self._width = 1 if whole == 1 else max((one for one in fitting if one and whole % one == 0), default=0)
+        if self._width not in fitting and whole > 1:
+            raise self._gate.unfit(values.shape, self._width or whole)
+        start = self._calls * self._width
+        self._calls += 1
+        if start == whole:
+            raise self._ambiguous()
+        return self._route[start : start + self._width]
+
+    def _ambiguous(self) -> InputError:
+        calls = f"{self._calls} time{'s' * (self._calls > 1)}"
+        return InputError(
+            f"gate {self.name} ran {calls}, each as if for {self._width} of its {len(self._route)} paths: it cannot "
+            "be told which a call is of. Let its activations have the shape (rows, paths of a call), with a write to "
+            "match, and call the model itself, model(images)"
+        )

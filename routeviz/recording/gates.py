@@ -84,17 +84,8 @@ class Resolved:
 
     def collect(self) -> np.ndarray:
         """Activations of the forward pass, ``(row, path)`` in the order of `paths`; raises InputError where unfit."""
-        calls, wanted = self._given, len(self.paths)
-        if not calls:
-            raise InputError(
-                f"gate {self.name} did not run in this forward pass; where a block is left out its gate must run all "
-                "the same, or be read from the model's own output (the module named ''). A function compiled with "
-                "torch.compile around the model hides its gates: run it uncompiled"
-            )
-        width = wanted // len(calls)
-        if width * len(calls) != wanted:
-            raise InputError(f"gate {self.name} ran {len(calls)} times for {wanted} paths; each call gives as many")
-        values = [self._rows(call, width) for call in calls]
+        width = self.width(len(self._given))
+        values = [self._rows(call, width) for call in self._given]
         if len({len(call) for call in values}) > 1:
             raise InputError(
                 f"gate {self.name} gave {', '.join(str(len(v)) for v in values)} rows; give as many a call"
@@ -108,16 +99,39 @@ class Resolved:
             )
         return gates
 
+    def width(self, calls: int) -> int:
+        """Paths that each call of a forward pass gives; raises InputError where that is no whole number."""
+        if not calls:
+            raise InputError(
+                f"gate {self.name} did not run in this forward pass; where a block is left out its gate must run all "
+                "the same, or be read from the model's own output (the module named ''). A function compiled with "
+                "torch.compile around the model hides its gates: run it uncompiled"
+            )
+        wanted = len(self.paths)
+        if wanted % calls:
+            raise InputError(
+                f"gate {self.name} ran {calls} time{'s' * (calls > 1)} for {wanted} path{'s' * (wanted > 1)}; each "
+                "call gives as many"
+            )
+        return wanted // calls
+
+    def unfit(self, shape: Sequence[int], width: int) -> InputError:
+        """The error for an array whose last axes are not so many paths."""
+        return InputError(
+            f"gate {self.name} gives an array of shape {tuple(shape)} for {width} path{'s' * (width > 1)}; "
+            f"give (rows, {width}), one row an image or token"
+        )
+
     def _rows(self, values: np.ndarray, width: int) -> np.ndarray:
         """One row an image or token: the last axes are the paths."""
-        shape = values.shape
-        single = width == 1 and len(shape) == 1
-        if not single and all(prod(shape[at:]) != width for at in range(1, len(shape))):
-            raise InputError(
-                f"gate {self.name} gives an array of shape {shape} for {width} path{'s' * (width > 1)}; "
-                f"give (rows, {width}), one row an image or token"
-            )
+        if width not in widths(values.shape):
+            raise self.unfit(values.shape, width)
         return values.reshape(-1, width)
+
+
+def widths(shape: Sequence[int]) -> set[int]:
+    """How many paths an array may be of: the last axes are paths, those before them rows."""
+    return {1} if len(shape) == 1 else {prod(shape[at:]) for at in range(1, len(shape))}
 
 
 def resolve(

@@ -119,6 +119,57 @@ def test_a_gate_that_runs_for_one_block_after_the_other(x):
     assert (seen[:, 2] != free[:, 2]).any()  # of an x without the second block's share
 
 
+class Wide(nn.Module):
+    """A gate that is asked in each of some rounds, with shapes that a convolution, or tokens, would have."""
+
+    def __init__(self, rounds, *shape):
+        super().__init__()
+        self.gate, self.rounds, self.shape = nn.Identity(), rounds, shape
+
+    def forward(self, x):
+        return torch.stack([self.gate(torch.ones(len(x), *self.shape)) for _ in range(self.rounds)] or [x])
+
+
+def test_a_gate_of_two_calls_is_forced_on_the_path_that_was_named(x):
+    model, space = Wide(2, 2, 1, 1), rv.branches_space(4)
+    for path in range(4):
+        wanted = torch.ones(2, 40, 2, 1, 1)
+        wanted[path // 2, :, path % 2] = 0
+        with rv.force_paths(model, space, {"gate": space.cell_names}, {path: 0.0}):
+            assert torch.equal(model(x), wanted)
+
+
+def test_a_call_that_may_be_of_four_paths_or_of_one_of_four_tokens_is_refused(x):
+    model, space = Wide(4, 4, 1), rv.branches_space(4)
+    with rv.record(model, space, {"gate": space.cell_names}) as recording:
+        model(x)
+    assert recording.log.gates.shape == (160, 4)  # a recording knows, when the pass has ended
+    with (
+        pytest.raises(InputError, match="cannot be told which a call is of"),
+        rv.force_paths(model, space, {"gate": space.cell_names}, {1: 0.0}),
+    ):
+        model(x)
+    plain = rv.Gate(space.cell_names, lambda output: output.reshape(-1, 1), lambda output, runs: runs.view_as(output))
+    with rv.force_paths(model, space, {"gate": plain}, {1: 0.0}):
+        seen = model(x)
+    assert seen.mean(dim=(1, 2, 3)).tolist() == [1, 0, 1, 1]
+
+
+def test_a_gate_whose_calls_do_not_fit_its_paths_is_refused(x):
+    space = rv.branches_space(4)
+    for model, message in (
+        (Wide(3, 1), "ran 3 times for 4 paths"),
+        (Wide(2, 1), "each as if for 1 of its 4 paths"),
+        (Wide(1, 3), "array of shape .40, 3. for 4 paths"),
+        (Wide(0, 1), "did not run in this forward pass"),
+    ):
+        with (
+            pytest.raises(InputError, match=message),
+            rv.force_paths(model, space, {"gate": space.cell_names}, {1: 0.0}),
+        ):
+            model(x)
+
+
 @torch.inference_mode()
 def test_what_cannot_be_forced_is_said_in_one_line(model, x):
     two = rv.branches_space(4)
@@ -168,6 +219,40 @@ def test_what_closing_each_path_changes(model, x):
     assert rv.plot_importance.describe(SPACE, table).table() is table
     with pytest.raises(InputError, match="a tensor"):
         rv.close_paths(model, SPACE, GATES, lambda: model(x).sum())
+
+
+def test_paths_without_a_gate_are_not_closed(model, x):
+    table = rv.close_paths(model, SPACE, {at: GATES[at] for at in ("gates.1", "gates.2")}, lambda: model(x))
+    assert table["open"][0] == 1
+    assert table[["kl", "changed"]].isna().all(axis=1).tolist() == [True, False, False]
+    whole = rv.close_paths(model, SPACE, GATES, lambda: model(x))
+    assert table["kl"][1:].tolist() == whole["kl"][1:].tolist()
+
+
+def test_paths_of_a_model_in_training_mode_are_not_closed(model, x):
+    with pytest.raises(InputError, match=r"call model\.eval"):
+        rv.close_paths(model.train(), SPACE, GATES, lambda: model(x))
+
+
+def test_macs_of_inputs_of_two_sizes_change_by_what_each_costs():
+    class Sized(nn.Module):
+        """A block that always runs, over as many tokens as it is given."""
+
+        def __init__(self):
+            super().__init__()
+            self.gate, self.block = nn.Linear(4, 1), nn.Linear(4, 4)
+            nn.init.constant_(self.gate.bias, 9.0)
+
+        def forward(self, x):
+            return (x + (self.gate(x.mean(dim=1)) > 0)[:, None] * self.block(x)).mean(dim=1)
+
+    torch.manual_seed(3)
+    model, space = Sized().eval(), rv.chain_space(1)
+    small, large = torch.randn(3, 2, 4), torch.randn(1, 6, 4)
+    costs = [rv.measure_macs(model, space, one, operations={"block 0": "block"}) for one in (small, large)]
+    gates = {"gate": rv.Gate("block 0", hard, soft)}
+    table = rv.close_paths(model, space, gates, lambda: torch.cat([model(small), model(large)]), costs=costs)
+    assert table["macs_conv"].tolist() == [-(3 * 2 + 6) * 16 / 4]
 
 
 @pytest.mark.parametrize("name", ["skipnet", "blockdrop", "convnet-aig", "moe"])
