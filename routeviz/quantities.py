@@ -1,13 +1,18 @@
-"""Large numbers as people read them, in G, M or k, and rows of a log as what they are."""
+"""Large numbers as people read them, in T, G, M or k, and rows of a log as what they are."""
 
 import re
 
-UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+UNITS = {"T": 1e12, "G": 1e9, "M": 1e6, "k": 1e3, "": 1.0}
+"""Size of each unit by its letter, the largest first."""
 
 
 def unit_of(value: float) -> tuple[float, str]:
-    """Size and letter of the unit that suits a number; 1 and no letter for a small one, and for NaN."""
-    return next(((size, letter) for size, letter in UNITS if abs(value) >= size), (1.0, ""))
+    """Size and letter of the unit that suits a number; 1 and no letter for a small one, and for NaN.
+
+    From 999.5 of a unit on it is the next one: in three digits that is 1.00 of the next, not 1,000 of this one.
+    """
+    found = ((size, letter) for letter, size in UNITS.items() if abs(value) >= 0.9995 * size)
+    return next(found, (1.0, ""))
 
 
 def count(n: int, many: str) -> str:
@@ -32,7 +37,14 @@ def of_rows(text: str, rows: str) -> str:
     return re.sub(r"(?<![-\w])(?:([Aa])n )?([Ii])mage(s?)\b(?!-)", put, text)
 
 
-def quantity(value: float) -> str:
-    """Write a large number with three decimals and its unit, as in ``118.085 G``; a small one as it is."""
+def quantity(value: float, written: str = ",.3f", small: str = "g") -> str:
+    """Write a number with its unit: with three decimals, as in ``118.085 G``, or as it is where it is small.
+
+    Parameters
+    ----------
+    value : float
+    written, small : str
+        How Python is to format what stands before a unit, and a number without one.
+    """
     size, letter = unit_of(value)
-    return f"{value / size:,.3f} {letter}" if letter else f"{value:g}"
+    return f"{value / size:{written}} {letter}" if letter else f"{value:{small}}"

@@ -13,7 +13,10 @@ from routeviz.quantities import of_rows, quantity, unit_of
         (1000, "1.000 k"),
         (999, "999"),
         (0, "0"),
-        (2e12, "2,000.000 G"),
+        (999_400, "999.400 k"),
+        (999_999, "1.000 M"),
+        (2e12, "2.000 T"),
+        (2e15, "2,000.000 T"),
     ],
 )
 def test_quantities(value, text):
@@ -23,6 +26,12 @@ def test_quantities(value, text):
 def test_a_unit_of_nothing_known_is_none():
     assert unit_of(math.nan) == (1.0, "")
     assert unit_of(-2e6) == (1e6, "M")
+
+
+def test_a_number_that_rounds_to_a_unit_in_three_digits_has_that_unit():
+    assert [unit_of(value)[1] for value in (999.4, 999.5, 999_499, -999_500, 999.5e9)] == ["", "k", "k", "M", "T"]
+    assert quantity(999_600, "#.3g", ".3g") == "1.00 M"
+    assert quantity(0.12345, "#.3g", ".3g") == "0.123"
 
 
 def test_what_is_said_of_images_is_said_of_whatever_the_rows_are():

@@ -68,7 +68,11 @@ def _columns(convention: str) -> dict[str, str]:
 
 
 def _named(column: pd.Series, mask: np.ndarray, condition: Callable[[str], str]) -> tuple[list[Group], np.ndarray]:
-    codes, names = pd.factorize(column.astype(object).where(column.notna(), "unknown"), sort=True)
+    codes, found = pd.factorize(column, sort=True)
+    names = [*map(str, found)]
+    if (codes < 0).any():
+        names += [] if filters.UNKNOWN in names else [filters.UNKNOWN]
+        codes = np.where(codes < 0, names.index(filters.UNKNOWN), codes)
     sizes = np.bincount(codes[mask], minlength=len(names))
     return [
         Group(f"{name} ({size:,})", *charts.series(i), condition(name))
@@ -80,7 +84,7 @@ def _stepped(values: np.ndarray, words: Callable[[float], str]) -> tuple[list[Gr
     """Values in equal parts of the images, from the light end of the ramp to its dark end."""
     known = np.isfinite(values)
     if not known.any():
-        return [Group("unknown", "--rv-soft")], np.zeros(len(values), int)
+        return [Group(filters.UNKNOWN, "--rv-soft")], np.zeros(len(values), int)
     edges = np.unique(np.quantile(values[known], np.linspace(0, 1, STEPS + 1)))
     n = max(1, len(edges) - 1)
     at = np.clip(np.searchsorted(edges[1:-1], values, side="right"), 0, n - 1)
@@ -91,4 +95,4 @@ def _stepped(values: np.ndarray, words: Callable[[float], str]) -> tuple[list[Gr
     ]
     if known.all():
         return named, at
-    return [*named, Group("unknown", "--rv-soft", 1)], np.where(known, at, n)
+    return [*named, Group(filters.UNKNOWN, "--rv-soft", 1)], np.where(known, at, n)

@@ -15,6 +15,7 @@ from routeviz.dashboard.facts import own_labels
 from routeviz.dashboard.filters import Evidence
 from routeviz.dashboard.words import plain
 from routeviz.errors import RoutevizError
+from routeviz.quantities import unit_of
 from routeviz.routelog import RouteLog
 from routeviz.space.kinds import is_lattice
 
@@ -127,8 +128,7 @@ def filter_controls(collection: Collection, convention: str, *, width: str = "co
 def _slider(key: str, subject: str, words: str, values: np.ndarray, condition: str) -> None:
     if not len(values) or not values.min() < values.max():
         return
-    unit = "%" if subject == "mIoU" else filters.amount(values.max()).partition(" ")[2]
-    factor = 0.01 if unit == "%" else filters.UNITS[unit]
+    factor, unit = (0.01, "%") if subject == "mIoU" else unit_of(values.max())
     step = 10.0 ** math.floor(math.log10((values.max() - values.min()) / factor / 20))
     low, high = math.floor(values.min() / factor / step) * step, math.ceil(values.max() / factor / step) * step
     now = filters.span(condition) or (low * factor, high * factor)

@@ -15,13 +15,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from routeviz.quantities import UNITS, quantity
 from routeviz.routelog import RouteLog
 from routeviz.space import STATES, kind_of
 
 if TYPE_CHECKING:
     from routeviz.dashboard.population import Population
 
-UNITS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+UNKNOWN = "unknown"
+"""The name of rows that a column of names says nothing of."""
+
 MOST_CORNERS = 24
 MOST_CONDITIONS = 40
 MOST_CLUSTERS = 12
@@ -111,8 +114,7 @@ def macs_between(convention: str, low: float, high: float) -> str:
 
 def amount(number: float) -> str:
     """A count with its unit, in five digits."""
-    unit = next((name for name, size in reversed(UNITS.items()) if abs(number) >= size), "")
-    return f"{number / UNITS[unit]:.5g} {unit}".strip()
+    return quantity(number, ".5g", ".5g")
 
 
 def share_between(low: float, high: float) -> str:
@@ -174,12 +176,19 @@ def _holds(condition: str, evidence: Evidence) -> np.ndarray | None:
     if condition.startswith("mIoU "):
         return _between(facts, "miou", condition)
     if condition.startswith("scale class ") and "scale_class" in facts:
-        return facts["scale_class"].isin(condition.removeprefix("scale class ").split(" or ")).to_numpy(bool)
+        return _named(facts["scale_class"], condition.removeprefix("scale class "))
     if (found := re.fullmatch(_IS, condition)) and found[1] in facts:
-        return facts[found[1]].astype(str).isin([found[2], *found[2].split(" or ")]).to_numpy(bool)
+        return _named(facts[found[1]], found[2])
     if (found := re.fullmatch(rf"(\w+) {_RANGE}", condition)) and found[1] in facts:
         return _between(facts, found[1], condition) if pd.api.types.is_numeric_dtype(facts[found[1]]) else None
     return None if evidence.log is None or not len(evidence.log) else _route_holds(condition, evidence)
+
+
+def _named(column: pd.Series, names: str) -> np.ndarray:
+    """Which rows of a column have one of some names; a name may itself hold "or"."""
+    wanted = [names, *names.split(" or ")]
+    found = column.astype(str).isin(wanted) & column.notna()
+    return (found | column.isna()).to_numpy(bool) if UNKNOWN in wanted else found.to_numpy(bool)
 
 
 def _between(facts: pd.DataFrame, column: str, condition: str) -> np.ndarray | None:

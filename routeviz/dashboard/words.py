@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from routeviz.quantities import of_rows
+from routeviz.quantities import of_rows, quantity
 from routeviz.space import OPEN_THRESHOLD, RoutingSpace, kind_of
 from routeviz.space.kinds import is_lattice
 
@@ -132,10 +132,7 @@ def short(number: float) -> str:
     """A count in three digits and a unit: ``1.23 G``; a dash for what is not known."""
     if number is None or math.isnan(number):
         return UNKNOWN
-    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if abs(number) >= 0.9995 * size:
-            return f"{number / size:#.3g}".rstrip(".") + f" {unit}"
-    return f"{number:.3g}"
+    return quantity(number, "#.3g", ".3g").replace(". ", " ")
 
 
 def percent(share: float) -> str:

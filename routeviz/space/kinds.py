@@ -54,6 +54,11 @@ class Kind:
     source: str
     sink: str
 
+    @property
+    def rows(self) -> str:
+        """The plural of what stands on the axis down: experts, branches, groups; empty where nothing does."""
+        return self.row and f"{self.row}{'es' if self.row.endswith('ch') else 's'}"
+
 
 KINDS = {
     "lattice": Kind("lattice of layers and scales", "grid", "layer", "stride", "stem", "decoder"),

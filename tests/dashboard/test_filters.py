@@ -155,4 +155,19 @@ def test_a_column_of_the_logs_own_is_asked_for_by_its_classes_or_its_range():
     assert rows(own, "right is 0") == [1]
     assert rows(own, "loss 0.1 to 0.5") == [0, 2]
     assert filters.replaced(["digit is 3", "loss 0 to 1"], "digit is 5") == ["loss 0 to 1", "digit is 5"]
+    assert rows(own, "digit is unknown") == [3]
+    assert rows(own, "digit is 5 or unknown") == [1, 3]
+    assert rows(own, "right is unknown") == []
     assert passing(["size is 3", "digit 3 to 5"], own)[1] == ["size is 3", "digit 3 to 5"]
+
+
+def test_rows_of_no_scale_are_found_by_the_word_that_the_legend_has_for_them():
+    own = Evidence(pd.DataFrame({"id": list("abc"), "scale_class": ["small", None, "mixed"]}))
+    assert rows(own, "scale class unknown") == [1]
+    assert rows(own, "scale class small or unknown") == [0, 1]
+    assert rows(own, "scale class small") == [0]
+
+
+def test_ends_just_below_a_unit_are_written_in_the_next_one():
+    assert filters.macs_between("conv", 999_499_999, 999_999_999) == "MACs (conv) 999.5 M to 1 G"
+    assert filters.span("MACs (conv) 999.5 M to 1 G") == (999_500_000, 1e9)

@@ -21,6 +21,7 @@ from routeviz.space import (
     exits_space,
     experts_space,
     extent,
+    kind_of,
     lattice_space,
     open_paths,
     sent,
@@ -182,3 +183,10 @@ def test_words_of_a_drawing_are_those_of_its_kind():
     assert "closed: input passes on" in told
     assert "starved: zeros arrive" not in told
     assert "closed: nothing goes on" in {item["text"] for item in lattice_data(SPACES["branches"])["legend"]}
+
+
+@pytest.mark.parametrize(
+    ("space", "ways"), [("experts", "experts"), ("branches", "branches"), ("channels", "groups"), ("exits", "")]
+)
+def test_ways_side_by_side_have_a_plural(space, ways):
+    assert kind_of(SPACES[space]).rows == ways

@@ -13,15 +13,16 @@ from routeviz.dashboard import (
     asked,
     caches,
     charts,
-    choosing,
     colouring,
     components,
+    experts,
     exports,
     filtering,
     filters,
     links,
     questions,
     state,
+    tradeoff,
     unlogged,
 )
 from routeviz.dashboard.chooser import choose_collection, thumbnail_of
@@ -29,7 +30,7 @@ from routeviz.dashboard.collection import Collection
 from routeviz.dashboard.population import MOST_CLUSTERED, MOST_PLACED, Population
 from routeviz.dashboard.words import plain, short
 from routeviz.plots import Sheet
-from routeviz.quantities import count
+from routeviz.quantities import count, unit_of
 from routeviz.routelog import RouteLog, label_columns
 from routeviz.space import STATES, Route, kind_of
 from routeviz.space.layout import axes_words
@@ -81,7 +82,8 @@ def population_view(collection: Collection, convention: str) -> None:
         plane(collection, population, mask, convention)
     with right:
         clusters(collection, population, mask)
-    choosing.show(collection, mask, convention)
+    experts.show(collection, mask)
+    tradeoff.show(collection, mask, convention)
 
 
 def usage(collection: Collection, population: Population, mask: np.ndarray) -> None:
@@ -364,10 +366,10 @@ def offer(make: Callable[[], Sheet], *, key: str, name: str) -> None:
 
 def written(values: np.ndarray) -> Callable[[float], str]:
     """How values are written so that neighbouring ticks differ."""
-    unit = filters.amount(values.max()).partition(" ")[2]
+    size, unit = unit_of(values.max())
     apart = np.ptp(values) / max(values.max(), 1e-9)
     digits = 3 if not apart else int(np.clip(2 - np.floor(np.log10(apart)), 3, 6))
-    return lambda value: f"{value / filters.UNITS[unit]:.{digits}g} {unit}".strip()
+    return lambda value: f"{value / size:.{digits}g} {unit}".strip()
 
 
 def _macs_sheet(log: RouteLog, mask: np.ndarray, convention: str) -> Sheet:

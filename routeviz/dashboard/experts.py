@@ -1,4 +1,4 @@
-"""Population of networks that choose among ways side by side, and facts of recorded rows against their MACs."""
+"""Population of networks that choose among ways side by side: experts, branches, channel groups."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from routeviz.routelog import RouteLog, label_columns
 from routeviz.space import kind_of
 from routeviz.stats import chooses, expert_balance, expert_specialisation
 
-TOLD_BY, AGAINST = "told_by", "against"
+TOLD_BY = "told_by"
 
 COLUMNS = {
     "chosen": ("chosen, mean", "How many a row opens.", "%.2f"),
@@ -35,19 +35,12 @@ COLUMNS = {
 }
 
 
-def show(collection: Collection, mask: np.ndarray, convention: str) -> None:
-    """Whatever of the two the log has, over the rows that pass the filter."""
-    if chooses(collection.log):
-        experts(collection, mask)
-    if collection.recorded:
-        against(collection, mask, convention)
-
-
-def experts(collection: Collection, mask: np.ndarray) -> None:
-    """Load, balance, what is told of a class, and which are open together."""
-    log, row = collection.log, kind_of(collection.space).row
+def show(collection: Collection, mask: np.ndarray) -> None:
+    """Load, balance, what is told of a class, and which are open together, of the rows that pass the filter."""
+    log, ways = collection.log, kind_of(collection.space).rows
+    if not chooses(log):
+        return
     labels = label_columns(log)
-    ways = f"{row}es" if row.endswith("ch") else f"{row}s"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**Use of {ways}**", width="stretch")
         by = None
@@ -64,7 +57,7 @@ def experts(collection: Collection, mask: np.ndarray) -> None:
             exports.offer(make, key="experts", name=f"Use of {ways}", lazy=True)
     if labels:
         asked.say(TOLD_BY, "column")
-    key = _key(log, mask, by)
+    key = ("experts", log.digest, hashlib.sha256(np.packbits(mask)).hexdigest(), by or "")
     left, right = st.columns([1.15, 1], gap="medium")
     with left:
         st.image(caches.preview(key, make), width="stretch")
@@ -84,31 +77,6 @@ def experts(collection: Collection, mask: np.ndarray) -> None:
             st.caption(f"Bits, and p, are of {plain(by)}. {told}")
 
 
-def against(collection: Collection, mask: np.ndarray, convention: str) -> None:
-    """A number of each row against its MACs."""
-    log, column = collection.log, f"macs_{convention}"
-    numbers = [name for name in log.columns if not name.startswith("macs_")]
-    numbers = [name for name in numbers if collection.facts[name].dtype.kind == "f"]
-    if column not in log.columns or not numbers or not np.ptp(collection.facts[column][mask]):
-        return
-    by = next((name for name in ("role", *label_columns(log)) if name in log.columns), None)
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"**{log.rows_are.capitalize()}: a fact against MACs**", width="stretch")
-        fact = asked.choose("Fact", numbers, lambda: numbers[0], key=AGAINST, label_visibility="collapsed", width=190)
-
-        def make():
-            return rv.plot_against_macs.describe(log.select(mask), fact, by=by, convention=convention)
-
-        with st.container(width="content"):
-            exports.offer(make, key=AGAINST, name=f"{fact} against MACs", lazy=True)
-    asked.say(AGAINST, "fact")
-    left, _ = st.columns([1.15, 1], gap="medium")
-    if not collection.facts[fact][mask].notna().any():
-        left.caption(f"None of these {log.rows_are} has a number in {plain(fact)}.")
-        return
-    left.image(caches.preview((*_key(log, mask, by), fact, convention), make), width="stretch")
-
-
 @st.cache_resource(max_entries=16, show_spinner="Shuffling")
 def _balance(key: caches.Key, _log: RouteLog, _mask: np.ndarray, by: str | None) -> pd.DataFrame:
     some = _log.select(_mask)
@@ -117,7 +85,3 @@ def _balance(key: caches.Key, _log: RouteLog, _mask: np.ndarray, by: str | None)
         told = expert_specialisation(some, by=by).rename(columns={"chance": "bits_chance"})
         table = table.merge(told.drop(columns="entropy"), on="cell")
     return table
-
-
-def _key(log: RouteLog, mask: np.ndarray, by: str | None) -> caches.Key:
-    return ("choosing", log.digest, hashlib.sha256(np.packbits(mask)).hexdigest(), by or "")

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from routeviz.dashboard import tradeoff
 from routeviz.routelog import RouteLog
 from routeviz.space import experts_space
 
@@ -41,3 +42,17 @@ def test_facts_of_architectures_stand_against_their_macs(population):
     words = [item.value for item in app.markdown]
     assert "**Architectures: a fact against MACs**" in words
     assert any("40 architectures" in item.value for item in app.caption)
+
+
+def test_whole_numbers_and_truth_values_stand_against_macs_as_fractions_do(population):
+    right = np.arange(40) % 2
+    app = population({}, macs_conv=np.arange(40) + 1, kind=list("wxyz") * 10, correct=right, sure=right == 1, loss=0.5)
+    (fact,) = [box for box in app.selectbox if box.key == tradeoff.AGAINST]
+    assert fact.options == ["loss", "correct", "sure"]
+    fact.select("correct").run()
+    assert not app.exception, app.exception[0].message
+
+
+def test_scores_that_views_name_elsewhere_are_offered_and_costs_are_not():
+    facts = pd.DataFrame({"id": ["a"], "miou": [0.5], "iou_sky": [0.1], "macs_conv": [1], "height": [2], "depth": [3]})
+    assert tradeoff.numbers(facts) == ["miou", "iou_sky", "depth"]
