@@ -17,6 +17,13 @@ def on_first_use(package: str, rooms: Mapping[str, Sequence[str]]) -> tuple[Call
     rooms : mapping of str to sequence of str
         Names by the module, or package, that they come from; a module may not bear the name of one of them, since it
         would be found in its place.
+
+    Returns
+    -------
+    attribute : callable
+        Gives a name's value, and leaves it in the package so that it is not asked again; raises AttributeError where
+        the package has no such name.
+    names : list of str
     """
     homes = {name: room for room, names in rooms.items() for name in names}
 

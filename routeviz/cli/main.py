@@ -18,7 +18,7 @@ COMMANDS = {
     "drift": "Follow the routes of the same images over all checkpoints of a run.",
     "force": "Force paths and cells, and see what changes: pixels, IoU, MACs.",
     "importance": "Close each path in turn: which matter, which are costly and useless.",
-    "costs": "Count a checkpoint's MACs, in three conventions side by side.",
+    "costs": "Count the MACs of a checkpoint or a log, in three conventions side by side.",
     "front": "Trace mIoU against MACs as a trained network's paths are closed; write any point.",
     "compare": "Set networks side by side: accuracy, MACs, parameters, and what was published.",
     "nearest": "Tell which static architecture each image's route is closest to.",

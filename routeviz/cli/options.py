@@ -133,7 +133,7 @@ def dataset_options(*, split: str = "val", required: bool = True) -> Callable[[C
             "--root",
             "dataset_root",
             type=click.Path(path_type=Path),
-            help="The dataset's folder; scenes needs none.",
+            help="The dataset's folder; scenes and digits need none.",
         )
         @click.option("--split", "dataset_split", default=split, show_default=True, help="Which part of the dataset.")
         @click.option(
