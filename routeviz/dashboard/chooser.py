@@ -33,7 +33,7 @@ def choose_collection() -> tuple[Collection | None, str]:
     """Offer all logs and checkpoints in the sidebar; None where there is nothing, after saying what to do."""
     settings = Settings.from_environment()
     shelf = owner.items(settings)
-    offered = with_routes(shelf)
+    offered = with_routes(shelf, state.value(state.SOURCE))
     if not offered:
         nothing_found(settings)
         return None, CONVENTIONS[0]

@@ -20,13 +20,18 @@ DEPTH = 6
 UPLOADS, OWNER = ".uploads", "owner"
 """The hidden folder of what was handed in for a job, and the file in it that says whose that is."""
 
-KINDS = ("log", "checkpoint", "run", "front")
+KINDS = ("log", "checkpoint", "run", "front", "weights")
+"""Weights are those of a recorded network, which only its own program runs: they are listed nowhere."""
+
+RECORDED = b'{"__metadata__":{"recorded network":'
+"""How the header of a file begins that `routeviz.gated.save_weights` wrote, behind the eight bytes of its length."""
 
 OWN = {
     "log": (LOG_FILE, "rows"),
     "checkpoint": (),
     "run": (*RUN_FILES, "checkpoints"),
     "front": (FRONT_FILE, "points"),
+    "weights": (),
 }
 """What is read of each kind, in its folder."""
 
@@ -96,9 +101,16 @@ def owner_of(path: Path, top: Path) -> str:
     return ""
 
 
-def with_routes(items: Iterable[Item]) -> dict[str, Item]:
-    """What routes can be seen of, logs and checkpoints, by the words of a list."""
-    return {f"{item.name} ({item.kind})": item for item in items if item.kind in ("log", "checkpoint")}
+def with_routes(items: Iterable[Item], asked: str | None = None) -> dict[str, Item]:
+    """What routes can be seen of, logs and checkpoints, by the words of a list.
+
+    Where these words are ``asked`` for of a recorded network's weights, they are there too: opening them says what they
+    are.
+    """
+    items = list(items)
+    found = {f"{item.name} ({item.kind})": item for item in items if item.kind in ("log", "checkpoint")}
+    weights = {f"{item.name} (checkpoint)": item for item in items if item.kind == "weights"}
+    return found | {name: item for name, item in weights.items() if name == asked}
 
 
 def _search(top: Path) -> Iterator[tuple[str, Path]]:
@@ -119,7 +131,8 @@ def _search(top: Path) -> Iterator[tuple[str, Path]]:
             yield "front", here
         if all(file in files for file in RUN_FILES):
             yield "run", here
-        yield from (("checkpoint", here / name) for name in sorted(files) if _is_checkpoint(name))
+        found = [here / name for name in sorted(files) if _is_checkpoint(name)]
+        yield from (("weights" if _is_recorded(path) else "checkpoint", path) for path in found)
 
 
 def _stays(kind: str, path: Path, top: Path) -> bool:
@@ -133,6 +146,15 @@ def _stays(kind: str, path: Path, top: Path) -> bool:
 
 def _is_checkpoint(name: str) -> bool:
     return name.endswith(CHECKPOINT_SUFFIXES) and name not in RESUME_FILES
+
+
+def _is_recorded(path: Path) -> bool:
+    """Whether a file holds a recorded network's weights; of one that cannot be read, opening it says why."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(8 + len(RECORDED))[8:] == RECORDED
+    except OSError:
+        return False
 
 
 def _is_whole(path: Path) -> bool:

@@ -102,3 +102,17 @@ def test_images_of_a_classifier_are_compared_without_segmentations(open_app):
     ]
     titles = [title for title in re.findall(r'"([^"]*: [a-z]+)"', json.dumps(shown))]
     assert [title.split(": ")[1] for title in titles] == ["image", "image"]
+
+
+def test_weights_that_only_their_own_program_runs_are_not_offered(open_app):
+    app = open_app(FOLDER, **address("skipnet"))
+    (box,) = [box for box in app.selectbox if box.key == state.SOURCE]
+    assert len(box.options) == len(list(FOLDER.glob("*/log")))
+    assert not any("weights" in name for name in box.options)
+
+
+def test_a_link_to_weights_that_only_their_own_program_runs_is_told_what_they_are(open_app):
+    named = "gated/skipnet/weights.safetensors (checkpoint)"
+    app = open_app(FOLDER, **{state.SOURCE: named})
+    assert [box.value for box in app.selectbox if box.key == state.SOURCE] == [named]
+    assert any("'SkipNet', a recorded network, which only its own program runs" in one.value for one in app.error)

@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from routeviz.dashboard.shelf import DEPTH, find
+from routeviz.dashboard.shelf import DEPTH, find, with_routes
+from routeviz.gated import SkipNet, save_weights
 
 
 @pytest.fixture
@@ -42,6 +43,17 @@ def test_logs_checkpoints_and_runs_are_found_and_named_from_the_folder_given(tre
         ("checkpoint", "runs/a/checkpoints/step-000500.safetensors"),
         ("run", "runs/a"),
     ]
+
+
+def test_weights_of_a_recorded_network_are_offered_to_whoever_asks_for_them_alone(tree):
+    (tree / "mine").mkdir()
+    save_weights(SkipNet(), tree / "mine" / "weights.safetensors")
+    items = find([tree])
+    name = "runs/mine/weights.safetensors"
+    assert [item.kind for item in items if item.name == name] == ["weights"]
+    assert f"{name} (checkpoint)" not in with_routes(items)
+    assert list(with_routes(items, f"{name} (checkpoint)"))[-1] == f"{name} (checkpoint)"
+    assert names(find([tree / "mine" / "weights.safetensors"])) == [("checkpoint", "weights.safetensors")]
 
 
 def test_a_log_a_run_or_a_checkpoint_may_be_given_itself(tree):

@@ -122,8 +122,8 @@ def choose_source(side: str, main: Collection) -> tuple[Collection, str]:
     """Offer the logs and checkpoints, first what the sidebar names; what tells a name of its images from one there."""
     settings = Settings.from_environment()
     shelf = owner.items(settings)
-    offered: dict[str, Item | None] = {SAME: None, **with_routes(shelf)}
     key = state.of_side(side, "from")
+    offered: dict[str, Item | None] = {SAME: None, **with_routes(shelf, state.value(key))}
     asked.check(key, list(offered))
     name = st.selectbox(
         "Log or checkpoint",
