@@ -42,8 +42,10 @@ def show(collection: Collection, row: int, convention: str) -> None:
         st.info(plain(collection.missing), icon=":material/image_not_supported:")
         return
     if kept is None:
-        command = "`routeviz importance CHECKPOINT --dataset NAME --out FOLDER`"
-        st.caption(f"Of a whole dataset: {command}, then choose FOLDER as the log.")
+        st.caption(
+            "Of a whole dataset: Checkpoints, *Run a checkpoint* closes each path in turn as a job, as "
+            "`routeviz importance CHECKPOINT --dataset NAME --out FOLDER` does; then choose its result as the log."
+        )
     show_found(found, MEASURES[words], words, convention)
 
 

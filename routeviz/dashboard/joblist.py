@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from routeviz.dashboard import caches, links, owner, state, uploads
+from routeviz.dashboard import caches, closing, links, owner, state, uploads
 from routeviz.dashboard.settings import Settings
 from routeviz.dashboard.shelf import RUN_FILES, Item, owner_of
 from routeviz.dashboard.words import WORDS, plain
@@ -17,7 +17,8 @@ from routeviz.jobs import MOST, Job, Progress, delete, new_folder, start, stop
 STARTED_IN = Path.cwd()
 POLL_S = 1.0
 LISTED = 12
-TRACE, TRAIN, SWEEP, DRIFT = "trace", "train", "front", "drift"
+TRACE, TRAIN, SWEEP, DRIFT, CLOSING = "trace", "train", "front", "drift", "importance"
+RESUMABLE = (TRAIN, SWEEP, DRIFT, CLOSING)
 RUNS, FRONTS, DRIFTS = "Training runs", "Budget front", "Drift"
 BADGES = {
     "running": ("blue", "play_circle"),
@@ -59,7 +60,7 @@ def _listed(settings: Settings, busy: bool) -> None:
     latest = {job.result: job.id for job in reversed(jobs)}
     for job in jobs[:LISTED]:
         with st.container(border=True, key=f"job_{job.id}"):
-            unfinished = job.kind in (TRAIN, SWEEP, DRIFT) and job.state != "finished" and latest[job.result] == job.id
+            unfinished = job.kind in RESUMABLE and job.state != "finished" and latest[job.result] == job.id
             _one(settings, job, results.get(job.result), resumable=unfinished)
     if len(jobs) > LISTED:
         st.caption(f"{len(jobs) - LISTED} older ones are in {plain(_from_here(settings.jobs))}.")
@@ -99,6 +100,9 @@ def _one(settings: Settings, job: Job, item: Item | None, *, resumable: bool) ->
 def _buttons(settings: Settings, job: Job, item: Item | None, resumable: bool) -> None:
     if item is not None and item.kind == "log":
         chosen = {state.SOURCE: f"{item.name} (log)"}
+        if job.kind == CLOSING:
+            shown = chosen | {state.IMPORTANCE: True, state.OVER: closing.ALL}
+            links.link("what-if", "Show the importance", key=f"show_{job.id}", icon=":material/alt_route:", **shown)
         links.link("inspect", "Inspect the routes", key=f"open_{job.id}", icon=":material/search:", **chosen)
     if item is not None and item.kind == "run":
         wanted = {state.PART: RUNS, state.RUN: item.name}
@@ -135,7 +139,7 @@ def _buttons(settings: Settings, job: Job, item: Item | None, resumable: bool) -
 
 def _resume(settings: Settings, job: Job) -> None:
     begun = job.kind == TRAIN and (job.result / RUN_FILES[0]).exists()
-    # A training that ended before it had written down what it was told is told it again; a front goes on with that.
+    # A training that ended before it had written down what it was told is told it again; all others go on with that.
     command = ("train", "--resume", "--out", str(job.result)) if begun else job.command
     try:
         folder = new_folder(settings.jobs, f"{job.kind} resumed")

@@ -72,6 +72,10 @@ WORDS = {
         "What closing a path alone, and no other, does. All other gates are asked as usual, so that those further on "
         "may answer otherwise; MACs can grow where they then open more."
     ),
+    "importance job": (
+        "Either way images are sent through the checkpoint, and their routes become a log. To close each path in turn "
+        "takes a run for every path that an image opens; What if then shows which paths matter over all of the images."
+    ),
     "distance": (
         "jaccard: 1 − sum of the smaller activations / sum of the larger ones, over all paths; 0 for equal routes. "
         "hamming: share of the paths that one side opens and the other does not."

@@ -1,4 +1,4 @@
-"""What a job is told on the screen: a checkpoint and images to run it on, a training, a front, or a drift."""
+"""What a job is told on the screen: a checkpoint and what to do with images, a training, a front, or a drift."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import streamlit as st
 from routeviz.dashboard import asked, owner, state, uploads
 from routeviz.dashboard.chooser import GATES, SPLITS, current_run
 from routeviz.dashboard.collection import PROCEDURAL, dataset_names
-from routeviz.dashboard.joblist import DRIFT, SWEEP, TRACE, TRAIN
+from routeviz.dashboard.joblist import CLOSING, DRIFT, SWEEP, TRACE, TRAIN
 from routeviz.dashboard.settings import Settings
 from routeviz.dashboard.shelf import CHECKPOINT_SUFFIXES, OWN_SUFFIX, Item, owner_of
 from routeviz.dashboard.words import WORDS
@@ -25,6 +25,7 @@ from routeviz.jobs import new_folder, start
 from routeviz.space import architectures, lattice_space
 
 UPLOAD = "Upload a file"
+ROUTES, PATHS = "Record the routes", "Close each path in turn"
 PICTURES, FOLDER, DATASET = "Upload pictures", "A folder", "A dataset"
 NO_ARCHITECTURE = "none: the gates decide"
 UNLABELLED = "folder"
@@ -33,25 +34,28 @@ SIZE = "HEIGHTxWIDTH in pixels, as in 180x240."
 
 
 def show_trace(settings: Settings, shelf: list[Item]) -> None:
-    """Choose a checkpoint and images, and start the job that records their routes."""
+    """Choose a checkpoint and images, and start the job that records their routes, or closes each of their paths."""
     left, right = st.columns(2, gap="large")
     with left:
         checkpoint, handed_in, gate, size = choose_network(settings, shelf, "job")
+        look = {"default": ROUTES, "required": True, "key": "job_task", "help": WORDS["importance job"]}
+        kind = CLOSING if st.segmented_control("What to do", (ROUTES, PATHS), **look) == PATHS else TRACE
     with right:
         data, files, words = choose_images(settings)
     name = next((file.name for file in (checkpoint, handed_in) if file is not None), None)
     ready = name is not None and bool(data)
     if st.button("Run", type="primary", icon=":material/play_arrow:", disabled=not ready, key="job_run"):
-        with _job_folder(settings, f"{TRACE} {Path(name).stem}") as folder:
-            options = {**data, **gate, "resize": _size(size), "out": folder / "log"}
+        with _job_folder(settings, f"{kind} {Path(name).stem}") as folder:
+            result = folder / ("log" if kind == TRACE else "importance")
+            options = {**data, **gate, "resize": _size(size), "out": result}
             if checkpoint is None or files:
                 uploads.claim(folder, owner.word())
             if checkpoint is None:
                 (checkpoint,) = uploads.keep(folder, [handed_in])
             if files:
                 options["root"] = uploads.keep(folder, files, folder=uploads.PICTURES)[0].parent
-            command = ["trace", str(checkpoint), *_flags(options)]
-            start(folder, command, title=f"{name} on {words}", kind=TRACE, result=folder / "log")
+            title = f"{'Importance of paths of ' * (kind == CLOSING)}{name} on {words}"
+            start(folder, [kind, str(checkpoint), *_flags(options)], title=title, kind=kind, result=result)
 
 
 def choose_network(

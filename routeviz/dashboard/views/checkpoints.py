@@ -35,7 +35,7 @@ from routeviz.errors import RoutevizError
 USE, TRAIN = "Run a checkpoint", "Train"
 EXPLAINED = {
     USE: f"{WORDS['checkpoint']} A job sends images through it and records their routes as a log, which every view "
-    f"then offers. Route log: {WORDS['route log']}",
+    f"then offers; it can also close each of their paths in turn. Route log: {WORDS['route log']}",
     TRAIN: f"A job trains a new network. Its run is then found under {RUNS}. Training run: {WORDS['training run']}",
 }
 """What stands at the left of a part that chooses nothing there."""
