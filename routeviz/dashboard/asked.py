@@ -53,11 +53,8 @@ def begin(key: str, options: Sequence[Any], first: Callable[[], Any]) -> None:
     if key in st.session_state:
         if st.session_state[key] not in options:
             st.session_state[key] = first()
-        elif key not in st.query_params:
-            # Another view chose it. A widget writes what it is set to into the address, unless it was never drawn.
-            st.session_state[key] = shown = st.session_state[key]
-            with suppress(StreamlitAPIException):
-                st.query_params[key] = str(shown)
+        else:
+            keep(key)
         return
     asked = st.query_params.get(key)
     if asked in map(str, options):
@@ -67,6 +64,14 @@ def begin(key: str, options: Sequence[Any], first: Callable[[], Any]) -> None:
     if asked is not None:
         _miss(key, asked, _UNLISTED, f"shown is {shown}")
     st.session_state[key] = shown
+
+
+def keep(key: str) -> None:
+    """Bring what another view chose into the address: a widget that was never drawn does not write its value there."""
+    if key in st.session_state and key not in st.query_params:
+        st.session_state[key] = shown = st.session_state[key]
+        with suppress(StreamlitAPIException):
+            st.query_params[key] = str(shown).lower() if isinstance(shown, bool) else str(shown)
 
 
 def begin_several(key: str, options: Sequence[str], first: Callable[[], list[str]]) -> None:

@@ -24,6 +24,10 @@ ONE, ALL = "this image", "all images"
 def show(collection: Collection, row: int, convention: str) -> None:
     """Offer to close each path in turn; then the lattice, the ranking and the flags."""
     asked.check_switch(state.IMPORTANCE, "importance of paths")
+    # A finished job leads here with both set; what is as at first stays out of the address.
+    for key, set_to in ((state.IMPORTANCE, True), (state.OVER, ALL)):
+        if st.session_state.get(key) == set_to:
+            asked.keep(key)
     if not st.toggle("Importance of paths", key=state.IMPORTANCE, bind=state.BOUND, help=WORDS["importance"]):
         return
     kept, over = collection.kept_importance(), ONE
@@ -35,7 +39,8 @@ def show(collection: Collection, row: int, convention: str) -> None:
         words = st.segmented_control("Width and colour", list(MEASURES), **options)
     if kept is not None:
         with right:
-            options = {"default": ONE, "required": True, "key": state.OVER, "bind": state.BOUND}
+            first = None if state.OVER in st.session_state else ONE
+            options = {"default": first, "required": True, "key": state.OVER, "bind": state.BOUND}
             over = st.segmented_control("Over", (ONE, ALL), **options)
     found = kept if over == ALL else collection.importance(row)
     if found is None:

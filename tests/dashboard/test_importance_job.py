@@ -45,6 +45,17 @@ def test_it_is_told_what_a_trace_is_told_shows_its_progress_and_is_stopped_and_r
     assert (again.command, again.result, again.kind) == (job.command, job.result, job.kind)
 
 
+@pytest.mark.parametrize(("switched", "over", "kept"), [(True, closing.ALL, True), (False, closing.ONE, False)])
+def test_what_a_job_leads_to_is_in_the_address_and_what_is_as_at_first_is_not(
+    open_app, shelf_folder, switched, over, kept
+):
+    app = open_app(shelf_folder)
+    app.session_state[state.IMPORTANCE], app.session_state[state.OVER] = switched, over
+    app.switch_page(str(links.file_of("what-if"))).run()
+    assert not app.exception, app.exception[0].message
+    assert (state.IMPORTANCE in app.query_params, state.OVER in app.query_params) == (kept, kept)
+
+
 def test_its_result_is_shown_over_all_of_its_images(start, until, monkeypatch):
     monkeypatch.setattr(launch, "PROGRAM", (sys.executable, "-m", "routeviz"))
     app, _ = start(2)
