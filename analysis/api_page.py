@@ -55,7 +55,7 @@ ELSEWHERE = {
     "plot_architectures": ("figures", "Architectures"),
     "plot_common": ("common --plot",),
     "plot_embedding": ("figures", "Population"),
-    "plot_experts": ("Population",),
+    "plot_experts": ("figures", "Population"),
     "plot_front": ("front --plot", "Checkpoints"),
     "plot_importance": ("figures", "What if"),
     "plot_macs": ("figures", "Population"),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 NAMES = (
     *("routing_space", "route", "route_differences", "architectures", "usage", "activations"),
     *("macs", "accuracy", "similarity", "embedding", "training_activations", "training_budget"),
-    "importance",
+    *("importance", "experts"),
 )
 FORMATS = ("pdf", "svg", "png", "csv")
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from routeviz.errors import InputError, place_of
 from routeviz.plots.expense import plot_accuracy, plot_macs, plot_training_budget
+from routeviz.plots.experts import plot_experts
 from routeviz.plots.grouping import scale_groups
 from routeviz.plots.importance import plot_importance
 from routeviz.plots.lattices import plot_architectures, plot_route, plot_route_differences, plot_space
@@ -239,6 +240,12 @@ def _importance(material: Material) -> Sheet:
     return plot_importance.describe(log.space, material.importance(), convention=convention, title=title)
 
 
+def _experts(material: Material) -> Sheet:
+    log = material.log
+    named = (name for name in label_columns(log) if log.facts(name)[name].notna().all())
+    return plot_experts.describe(log, by=material.by or next(named, None))
+
+
 FIGURES = {
     figure.name: figure
     for figure in (
@@ -349,6 +356,15 @@ FIGURES = {
             "costly, often open and useless.",
             "rv.plot_importance(found.space, rv.flag_paths(found.table()))",
             _importance,
+        ),
+        Figure(
+            "experts",
+            "Use of experts",
+            "Use of experts, branches or channel groups: load, the share of what a layer is given that each takes; "
+            "share of each class's images that open it; which of neighbouring layers are open together, and how much "
+            "oftener than by chance (lift).",
+            "rv.plot_experts(log, by=column)",
+            _experts,
         ),
     )
 }

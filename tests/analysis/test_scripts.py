@@ -32,7 +32,7 @@ def run(tmp_path, monkeypatch):
 
 
 def test_there_is_one_script_for_each_figure():
-    assert [int(path.stem.split("_")[1]) for path in FIGURES] == list(range(1, 14))
+    assert [int(path.stem.split("_")[1]) for path in FIGURES] == list(range(1, 15))
 
 
 @pytest.mark.slow

@@ -56,8 +56,8 @@ def test_all_that_a_log_and_its_run_permit(routeviz, shelf, tmp_path):
     result = routeviz(*command)
     assert result.exit_code == 0, result.stderr
     answer = json.loads(result.stdout)
-    assert answer["left_out"] == {}
-    assert sorted(path.name for path in out.iterdir()) == sorted(f"{name}.png" for name in NAMES)
+    assert list(answer["left_out"]) == ["experts"]
+    assert sorted(path.name for path in out.iterdir()) == sorted(f"{name}.png" for name in NAMES if name != "experts")
     assert [str(path) for path in sorted(out.iterdir())] == answer["files"]
     log = rv.load_log(shelf / "importance")
     assert log.digest in Image.open(out / "usage.png").text["Description"]
@@ -69,10 +69,11 @@ def test_what_needs_a_run_is_left_out_and_said(routeviz, shelf, tmp_path):
     assert result.exit_code == 0, result.stderr
     left = dict(re.findall(r"left out (\w+): (.*)", result.stdout))
     assert "run routeviz importance" in left.pop("importance")
+    assert "of experts" in left.pop("experts")
     assert set(left) == TRAINING
     assert all("--run" in reason for reason in left.values())
     assert "note: pictures have no segmentation: give --checkpoint" in result.stdout
-    assert len(list((tmp_path / "figures").iterdir())) == len(NAMES) - len(TRAINING) - 1
+    assert len(list((tmp_path / "figures").iterdir())) == len(NAMES) - len(TRAINING) - 2
 
 
 def test_one_figure_in_three_formats_at_the_width_that_was_asked_for(routeviz, shelf, tmp_path):

@@ -57,9 +57,10 @@ def test_all_figures_are_offered_and_drawn_when_asked_for(figures):
     app.button(key="figures_draw_all").click().run()
     assert not app.exception
     left_out = [caption.value for caption in app.caption if caption.value.startswith(":material/block:")]
-    # The shelf holds no training run, and its log no importance.
-    assert len(left_out) == 4
-    assert all("run" in text for text in left_out)
+    # The shelf holds no training run, and its log no importance and no experts.
+    assert len(left_out) == 5
+    assert sum("run" in text for text in left_out) == 4
+    assert "chooses among paths side by side" in left_out[-1]
 
 
 def test_a_collected_figure_is_renamed_moved_and_removed(figures, log):
@@ -129,6 +130,6 @@ def test_a_run_on_the_shelf_gives_the_figures_of_its_training(figures, shelf_fol
     app.button(key="figures_draw_all").click().run()
     assert not app.exception, app.exception[0].message
     left_out = [caption.value for caption in app.caption if caption.value.startswith(":material/block:")]
-    assert [text.split()[1] for text in left_out] == ["This"]
+    assert [text.split()[1] for text in left_out] == ["This", "No"]  # importance, and experts
     (collected,) = collect(app, "accuracy", drawn=True)
     assert collected.sheet.table().name.tolist() == ["run"]

@@ -32,6 +32,7 @@ def test_a_log_alone_gives_all_but_the_figures_of_training_and_importance(make_l
             assert isinstance(figure.describe(material), Sheet), name
         except rv.InputError as error:
             left[name] = str(error)
+    assert "chooses among paths side by side" in left.pop("experts")
     assert set(left) == TRAINING | {"importance"}
     assert all("run" in reason and "\n" not in reason for reason in left.values())
 
@@ -55,6 +56,20 @@ def test_importance_is_drawn_where_it_was_measured(make_log):
     sheet = FIGURES["importance"].describe(Material(log=log, importance=lambda: table))
     assert next(sheet.panels).title == "Closing each path alone, 12 images"
     assert sheet.table() is table
+
+
+def test_experts_are_drawn_by_the_column_that_names_a_class_or_by_none():
+    gates = np.tile(np.eye(3, dtype=np.float32), (4, 2))
+    facts = pd.DataFrame(
+        {"id": [f"row {at}" for at in range(12)], "kind": ["a", "b", None] * 4, "digit": list("ab") * 6}
+    )
+    titles = []
+    for columns in (["id", "kind", "digit"], ["id", "kind"]):
+        log = rv.RouteLog(gates, facts[columns], rv.experts_space(2, 3))
+        titles.append([panel.title for panel in FIGURES["experts"].describe(Material(log=log)).panels])
+    together = "Open together (lift: 1 by chance)"
+    assert titles[0][1:] == ["layer 0", "layer 1", together]
+    assert titles[1][1:] == [together]
 
 
 def test_several_logs_stand_beside_each_other(make_log):
