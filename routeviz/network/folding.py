@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 CHANNELS_LAST = torch.channels_last
 
+STEM_VALUES = 2**20
+"""Values at stride 2 that the stem computes at a time on a CPU: the next convolution finds them in the cache."""
+
 
 class Parts(NamedTuple):
     """What a passage runs through; a network is the same three parts as they were trained."""
@@ -87,10 +90,37 @@ class FoldedCell(nn.Module):
 
 
 class FoldedStem(nn.Sequential):
-    """The stem, channels-last."""
+    """The stem, channels-last; on a CPU image by image in bands of rows.
+
+    Its values at stride 2 are the largest of a pass. Whole, they leave the cache between its convolutions, and so much
+    memory is asked for that the system takes it back after each pass and hands it out anew, page by page.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.contiguous(memory_format=CHANNELS_LAST))
+        x = x.contiguous(memory_format=CHANNELS_LAST)
+        if x.is_cuda:
+            return super().forward(x)
+        height, width = (n // 4 for n in x.shape[-2:])
+        at_once = max(STEM_VALUES // (4 * width * self[0].weight.shape[0]), 1)
+        out = x.new_empty(len(x), height, width, self[2].pointwise.matrix.shape[1])
+        for image, to in zip(x.split(1), out, strict=True):
+            for first in range(0, height, at_once):
+                last = min(first + at_once, height)
+                to[first:last] = self._band(image, first, last)[0].permute(1, 2, 0)
+        return out.permute(0, 3, 1, 2)
+
+    def _band(self, image: Tensor, first: int, last: int) -> Tensor:
+        """Rows `first` to `last` (excluded) at stride 4, ``(1, 3, H, W) -> (1, C, last - first, W/4)``.
+
+        Convolutions pad each band as if it were an image; rows that saw such padding inside an image are left out.
+        """
+        whole, second, third = self
+        rows = image.shape[-2] // 2 - 1  # at stride 2
+        above, below = max(2 * first - 2, 0), min(2 * last, rows)  # that the last convolution reads
+        start, end = max(above - 1, 0), min(below + 1, rows)  # that the one before it reads
+        y = whole(image[:, :, 2 * start : 2 * end + 1])
+        y = second.pointwise(second.depthwise(y)[:, :, above - start : below - start])
+        return third.pointwise(third.depthwise(y)[:, :, int(first > 0) :])
 
 
 def folded(module: nn.Module | None) -> nn.Module | None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from routeviz.errors import InputError, NonFiniteError
-from routeviz.network import EXECUTIONS, NetworkConfig, RoutingNetwork, fixed_network, thresholded_network
+from routeviz.network import EXECUTIONS, NetworkConfig, RoutingNetwork, fixed_network, folding, thresholded_network
 from routeviz.space import Route
 
 
@@ -41,6 +41,16 @@ def assert_same(one, other):
     assert torch.equal(one.gates > 1e-4, other.gates > 1e-4)
     torch.testing.assert_close(one.gates, other.gates, rtol=0, atol=1e-5, equal_nan=True)
     assert (one.logits - other.logits).abs().max() < 1e-4 * other.logits.abs().max()
+
+
+@pytest.mark.parametrize("values", [1, 2 * 4 * 24 * 8, 7 * 4 * 24 * 8])
+def test_the_stem_gives_the_same_in_bands_of_any_height(images, values, monkeypatch):
+    net = network()
+    padded = torch.nn.functional.pad(images, (0, 0, 0, 4))  # 64 rows, 16 at stride 4
+    with torch.inference_mode():
+        monkeypatch.setattr(folding, "STEM_VALUES", values)  # 1, 2 and 7 rows at a time
+        folded = net._folding.parts(net).stem(padded)
+        torch.testing.assert_close(folded, net.stem(padded), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("run_starved", [True, False])
