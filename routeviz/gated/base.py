@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from routeviz.recording import Gate, measure_macs
@@ -86,3 +87,19 @@ def run_chosen(block: Callable[[Tensor], Tensor], features: Tensor, otherwise: T
     result = otherwise.clone()
     result[chosen] = block(features[chosen])
     return result
+
+
+def forced_scores(opens: Tensor) -> Tensor:
+    """Scores that choose these options and no other, whatever the rule: infinite, of either sign.
+
+    Parameters
+    ----------
+    opens : Tensor, (image, option)
+        Above 0 where the option is chosen.
+    """
+    return torch.where(opens > 0, torch.inf, -torch.inf)
+
+
+def unless_forced(chosen: Tensor, scores: Tensor) -> Tensor:
+    """What a rule chose by scores; or what `forced_scores` says, where it wrote them. All ``(image, option)``."""
+    return torch.where(scores.isinf(), (scores > 0).to(chosen.dtype), chosen)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from routeviz.gated.base import Gated, run_chosen
+from routeviz.gated.base import Gated, forced_scores, run_chosen, unless_forced
 from routeviz.gated.residual import CLASSES, stem
 from routeviz.recording import Gate
 from routeviz.space import branches_space
@@ -73,12 +73,13 @@ class Hydra(Gated):
         return F.cross_entropy(logits, labels) + GATE * F.cross_entropy(scores, self.parts_of[labels])
 
     def gates(self) -> Mapping[str, Gate]:
-        return {"gate": Gate("part 0", activations=two_best)}
+        return {"gate": Gate("part 0", activations=two_best, write=lambda scores, opens: forced_scores(opens))}
 
     def parts(self) -> Mapping[str, Mapping[str, Any]]:
         return {"paths": dict(zip(self.space.path_names, self.branches, strict=True)), "gates": {"part 0": "gate"}}
 
 
 def two_best(scores: Tensor) -> Tensor:
-    """1 for the branches with the largest scores, ``(image, branch)``."""
-    return torch.zeros_like(scores).scatter(1, scores.topk(TOP, dim=1).indices, 1.0)
+    """1 for the branches with the largest scores, or those that are forced, ``(image, branch)``."""
+    best = torch.zeros_like(scores).scatter(1, scores.topk(TOP, dim=1).indices, 1.0)
+    return unless_forced(best, scores)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from routeviz.gated.base import Gated, run_chosen
+from routeviz.gated.base import Gated, forced_scores, run_chosen, unless_forced
 from routeviz.gated.residual import CLASSES
 from routeviz.recording import Gate
 from routeviz.space import channels_space
@@ -83,8 +83,7 @@ class RuntimePruning(Gated):
         x, state = self.stem(images), None
         for at, layer in enumerate(self.layers):
             worth, state = self.policy(x, at, state)
-            groups = torch.full((len(x),), GROUPS) if self.everything else worth.argmax(dim=1) + 1
-            x = _run(layer, x, groups)
+            x = _run(layer, x, torch.ones_like(worth) if self.everything else first_groups(worth))
         return self.head(x.mean(dim=(2, 3)))
 
     def loss(self, images: Tensor, labels: Tensor, progress: float) -> Tensor:
@@ -96,7 +95,7 @@ class RuntimePruning(Gated):
             action = torch.where(by_chance, drawn, worth.argmax(dim=1))
             worths.append(worth)
             actions.append(action)
-            x = _run(layer, x, action + 1)
+            x = _run(layer, x, up_to(action))
         errors = F.cross_entropy(self.head(x.mean(dim=(2, 3))), labels, reduction="none")
         # What an action is worth: its groups' penalty, and the best that can come of it.
         after = [worth.detach().amax(dim=1) for worth in worths[1:]] + [-errors.detach().clamp(max=WORST)]
@@ -107,7 +106,13 @@ class RuntimePruning(Gated):
         return errors.mean() + torch.stack(wrong).sum()
 
     def gates(self) -> Mapping[str, Gate]:
-        return {"policy": Gate(self.space.cell_names, activations=lambda output: first_groups(output[0]))}
+        return {
+            "policy": Gate(
+                self.space.cell_names,
+                activations=lambda output: first_groups(output[0]),
+                write=lambda output, opens: (forced_scores(opens), output[1]),
+            )
+        }
 
     def parts(self) -> Mapping[str, Mapping[str, Any]]:
         groups = [group for layer in self.layers for group in layer]
@@ -121,12 +126,17 @@ class RuntimePruning(Gated):
 
 
 def first_groups(worth: Tensor) -> Tensor:
-    """1 for the groups that the best action computes, ``(image, group)``."""
-    return (torch.arange(GROUPS) <= worth.argmax(dim=1, keepdim=True)).float()
+    """1 for the groups that the best action computes, or those that are forced, ``(image, group)``."""
+    return unless_forced(up_to(worth.argmax(dim=1)), worth)
+
+
+def up_to(action: Tensor) -> Tensor:
+    """1 for the groups that an action computes, ``(image, group)``."""
+    return (torch.arange(GROUPS) <= action[:, None]).float()
 
 
 def _run(layer: nn.ModuleList, x: Tensor, groups: Tensor) -> Tensor:
-    """Compute the first so many groups of channels for each image; zeros for the others."""
+    """Compute each image's groups of channels, ``(image, group)``; zeros for the others."""
     stride, width = layer[0][0].stride[0], layer[0][0].out_channels
     none = x.new_zeros(len(x), width, x.shape[2] // stride, x.shape[3] // stride)
-    return torch.cat([run_chosen(group, x, none, groups > at) for at, group in enumerate(layer)], dim=1)
+    return torch.cat([run_chosen(group, x, none, runs > 0) for group, runs in zip(layer, groups.T, strict=True)], dim=1)

@@ -255,7 +255,7 @@ def test_macs_of_inputs_of_two_sizes_change_by_what_each_costs():
     assert table["macs_conv"].tolist() == [-(3 * 2 + 6) * 16 / 4]
 
 
-@pytest.mark.parametrize("name", ["skipnet", "blockdrop", "convnet-aig", "moe"])
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name != "msdnet"])
 @torch.inference_mode()
 def test_networks_of_other_kinds_are_forced(name):
     torch.manual_seed(0)
@@ -263,8 +263,35 @@ def test_networks_of_other_kinds_are_forced(name):
     images = torch.randn(6, 1, 8, 8)
     with rv.record(net, net.space, net.gates()) as free:
         scores = net(images)
-    path = int(np.flatnonzero((free.log.gates > 0).any(axis=0))[-1])
-    with rv.force_paths(net, net.space, net.gates(), {path: 0.0}), rv.record(net, net.space, net.gates()) as closed:
-        forced = net(images)
-    assert (closed.log.gates[:, path] == 0).all()
-    assert not torch.equal(scores, forced)
+    gates = free.log.gates
+    asked = [(0.0, np.flatnonzero((gates > 0).any(axis=0))[-1]), *((1.0, p) for p in np.argwhere(gates == 0)[:1, 1])]
+    for value, path in asked:
+        with rv.force_paths(net, net.space, net.gates(), {path: value}), rv.record(net, net.space, net.gates()) as log:
+            forced = net(images)
+        assert (log.log.gates[:, path] == value).all()
+        assert not torch.equal(scores, forced)
+
+
+@pytest.mark.parametrize(("name", "layer"), [("hydranet", 0), ("pruning", 1)])
+@torch.inference_mode()
+def test_a_forced_set_runs_that_no_gate_would_choose(name, layer):
+    torch.manual_seed(0)
+    net = NETWORKS[name]().eval()
+    ran = []
+    parts = net.branches if name == "hydranet" else net.layers[layer]
+    for at, part in enumerate(parts):
+        part.register_forward_hook(lambda *_, at=at: ran.append(at))
+    cell = np.flatnonzero(net.space.source == layer)
+    route = {int(path): float(at in (0, 2, 3)) for at, path in enumerate(cell)}  # neither two, nor the first so many
+    with rv.force_paths(net, net.space, net.gates(), route):
+        net(torch.randn(6, 1, 8, 8))
+    assert ran == [0, 2, 3]
+
+
+def test_where_an_image_leaves_is_not_forced():
+    net = NETWORKS["msdnet"]().eval()
+    with (
+        pytest.raises(InputError, match="gate 'answers' cannot be forced"),
+        rv.force_paths(net, net.space, net.gates(), {0: 0.0}),
+    ):
+        net(torch.randn(2, 1, 8, 8))
