@@ -117,7 +117,7 @@ def forced_effect(
     if not rows:
         raise DatasetError("no image could be read; give a dataset that holds some")
     before, after = None, None
-    if tables:
+    if np.any(tables):  # an image may have a label of ignored pixels alone
         before, after = (ClassCounts.of(np.array(side)) for side in zip(*tables, strict=True))
     return ForcedEffect(forced, pd.DataFrame(rows), dict(remarks.most_common()), before, after)
 

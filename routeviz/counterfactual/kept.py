@@ -40,7 +40,7 @@ class KeptPass:
     ):
         if net.training:
             raise InputError("a pass is kept at inference only; call net.eval() first")
-        self._net = net
+        self._net, self._images = net, images
         self._forced = self._gates(route, len(images))
         step = -(-_feature_bytes(net, images) // max_bytes)
         with torch.inference_mode():
@@ -57,11 +57,13 @@ class KeptPass:
         return self.run_from(self.first_difference(route), route)
 
     def run_from(self, layer: int, route: RouteLike | None) -> NetworkOutput:
-        """Run under another route that differs from `layer` on at the earliest."""
+        """Run under another route that differs from `layer` on at the earliest; NonFiniteError as a forward pass."""
         passage = next(kept for kept in reversed(self._kept) if kept.layer <= layer).fork()
         with torch.inference_mode():
             self._net.advance(passage, route)
-            return self._net.finish(passage)
+            output = self._net.finish(passage)
+        check_finite_logits(self._net, self._images, route, output.logits)
+        return output
 
     def first_difference(self, route: RouteLike | None) -> int:
         """Number of the first layer for which a route says something else; the last layer where there is none."""

@@ -31,7 +31,7 @@ class Outcome:
     ----------
     gates : ndarray, (path,) float32
         Activations that were used; NaN where the cell was unreached.
-    prediction : ndarray, (H, W) uint8
+    prediction : ndarray, (H, W) uint8, or uint16 of more than 256 classes
         Class of each pixel, at the image's own size.
     confusion : ndarray, (class, class) int64, or None
         Label against prediction; None without a label.
@@ -127,8 +127,8 @@ class Original:
         return Rerun(self.net, self.image_size, forced, self.outcome, self._outcome(self._pass.run(whole), whole))
 
     def _outcome(self, output: NetworkOutput, forced: ForcedRoute) -> Outcome:
-        prediction = classes_at(output.logits, self._shape)[0].astype(np.uint8)
         n_classes, table = self.net.config.num_classes, None
+        prediction = classes_at(output.logits, self._shape)[0].astype(np.min_scalar_type(n_classes - 1))
         if self._label is not None:
             table = confusion(self._label, prediction, n_classes, self._ignore_index)
         return Outcome(output.gates[0].cpu().numpy(), prediction, table, forced.activations)

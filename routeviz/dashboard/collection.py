@@ -139,7 +139,7 @@ class Collection:
         if sample is None or self.checkpoint is None:
             return None
         net = self.network()
-        label = sample.label if len(self.class_names) == net.config.num_classes else None
+        label = running.label_for(net, self.dataset, sample)
         return caches.original(self._image_key(row), self.how, self.ignore_index, net, sample.image, label)
 
     def importance(self, row: int) -> Importance | None:
@@ -151,7 +151,7 @@ class Collection:
         if sample is None or self.checkpoint is None:
             return None
         net = self.network()
-        label = sample.label if len(self.class_names) == net.config.num_classes else None
+        label = running.label_for(net, self.dataset, sample)
         key, id_ = self._image_key(row), self.facts["id"].iat[row]
         return caches.importance(key, self.how, self.ignore_index, id_, net, sample.image, label)
 
@@ -226,8 +226,9 @@ class Collection:
         size = self.how.resize or sample.image.shape[:2]
         cost = caches.image_macs(self._image_key(row), convention, self.network(), gates, size)
         known |= {f"macs_{convention}": cost, "height": size[0], "width": size[1]}
-        if sample.label is not None and len(self.class_names) == self.network().config.num_classes:
-            known |= running.scores(sample.label, prediction, self.class_names, self.ignore_index)
+        label = running.label_for(self.network(), self.dataset, sample)
+        if label is not None:
+            known |= running.scores(label, prediction, self.class_names, self.ignore_index)
         return known
 
     def _image_key(self, row: int) -> caches.Key:

@@ -23,7 +23,7 @@ KEPT_BYTES = 128 << 20
 
 
 class Pass(NamedTuple):
-    """One image through a network: activations ``(path,)``, class of each pixel ``(height, width)`` uint8."""
+    """One image through a network: activations ``(path,)``, class of each pixel ``(height, width)`` unsigned."""
 
     gates: np.ndarray
     prediction: np.ndarray
@@ -48,6 +48,13 @@ def load(path: Path, settings: Mapping[str, Any]) -> RoutingNetwork:
     return load_checkpoint(path, **keywords)
 
 
+def label_for(net: RoutingNetwork, dataset: Any, sample: Sample) -> np.ndarray | None:
+    """An image's label, ``(height, width)``, where it says how good the network's segmentation is; None elsewhere."""
+    from routeviz.tracing.recorder import scorable
+
+    return sample.label if scorable(net, dataset) else None
+
+
 def run(net: RoutingNetwork, image: np.ndarray, how: How) -> Pass:
     """Route and segment one image ``(height, width, 3)`` uint8; the segmentation has the image's own size."""
     import torch
@@ -57,7 +64,9 @@ def run(net: RoutingNetwork, image: np.ndarray, how: How) -> Pass:
     with torch.inference_mode():
         x, route = _entering(net, image, how)
         output = net(x[None], route=route)
-        prediction = classes_at(output.logits, image.shape[:2])[0].astype(np.uint8)
+        prediction = classes_at(output.logits, image.shape[:2])[0].astype(
+            np.min_scalar_type(net.config.num_classes - 1)
+        )
         return Pass(output.gates[0].numpy(), prediction)
 
 

@@ -60,6 +60,17 @@ def test_closing_what_feeds_the_only_way_through_is_told_for_all_images(net, sce
     assert forced_effect(net, scenes, ForcedRoute(net.space, starved)).remarks
 
 
+def test_labels_of_ignored_pixels_alone_are_no_labels(net, scenes):
+    class Blank(Scenes):
+        def __getitem__(self, index):
+            sample = super().__getitem__(index)
+            return replace(sample, label=np.full_like(sample.label, self.ignore_index))
+
+    found = forced_effect(net, Blank(length=2, size=(64, 64)), ForcedRoute(net.space, {"L1 s0": "closed"}))
+    assert (found.before, found.after, found.difference) == (None, None, None)
+    assert found.images["miou"].isna().all()
+
+
 def test_some_images_some_without_labels_some_unreadable(net, scenes):
     class Odd(Scenes):
         def __getitem__(self, index):

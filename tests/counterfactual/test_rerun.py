@@ -4,7 +4,7 @@ import torch
 
 from routeviz.costs import macs
 from routeviz.counterfactual import ForcedRoute, KeptPass, Original, rerun
-from routeviz.errors import InputError
+from routeviz.errors import InputError, NonFiniteError
 from routeviz.metrics import confusion, mean_iou
 from routeviz.network import NetworkConfig, RoutingNetwork
 from routeviz.space import architectures, lattice_space
@@ -148,6 +148,26 @@ def test_a_part_that_a_static_network_has_not_built_is_an_error_in_one_line(make
     with pytest.raises(InputError, match="was not built"):
         rerun(static, image, force(static, L2_s1_up=1))
     assert rerun(static, image, force(static, L3_s0=0)).changed.shape == (48, 80)
+
+
+def test_more_classes_than_a_byte_holds_are_told_apart(make_net, image):
+    net = make_net(**SETTINGS | {"num_classes": 300})
+    with torch.no_grad():
+        net.decoder.predictor.bias[299] = 1e6
+    found = rerun(net, image, ForcedRoute(net.space), label=np.full((48, 80), 299))
+    assert (found.before.prediction == 299).all()
+    assert found.before.pixel_accuracy == 1
+
+
+def test_infinity_in_a_cell_that_only_the_forced_route_opens_is_named(make_net, image):
+    net = make_net(**SETTINGS)
+    cell = net.space.cell_names.index("L1 s0")
+    with torch.no_grad():
+        net.cells[cell].operation[0].pointwise.conv.weight.fill_(torch.inf)
+    original = Original(net, image, base=force(net, L1_s0=0))
+    original.rerun(force(net, L2_s0=0))
+    with pytest.raises(NonFiniteError, match="cell L1 s0"):
+        original.rerun(force(net, L1_s0_keep=1))
 
 
 def test_a_route_of_another_space_is_refused(net, image):

@@ -27,6 +27,16 @@ def test_an_image_takes_the_route_that_was_logged_and_scores_what_was_logged(loa
         assert scores["miou"] == pytest.approx(log.images["miou"][index], abs=1e-6)
 
 
+def test_labels_of_other_classes_score_nothing(loaded):
+    _, net, dataset = loaded
+    assert running.label_for(net, dataset, dataset[0]) is not None
+
+    class Other:
+        class_names, ignore_index = [f"other {name}" for name in dataset.class_names], dataset.ignore_index
+
+    assert running.label_for(net, Other, dataset[0]) is None
+
+
 def test_a_resized_image_is_segmented_at_its_own_size(loaded):
     _, net, dataset = loaded
     sample = dataset[0]
