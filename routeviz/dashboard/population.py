@@ -12,9 +12,8 @@ import numpy as np
 
 from routeviz.routelog import RouteLog
 from routeviz.space import OPEN_THRESHOLD, STATES, RoutingSpace
-from routeviz.space.states import activations
+from routeviz.space.states import BINS, activations, bins
 
-BINS = 10
 MOST_PLACED = 20_000
 MOST_CLUSTERED = 2_000
 BLOCK = 16_384
@@ -103,6 +102,8 @@ class Population:
         mean = fitted.mean(axis=0)
         fitted -= mean
         variance, directions = np.linalg.eigh(fitted.T @ fitted)
+        if len(variance) == 1:  # a space of one path spreads its images along one line
+            variance, directions = np.pad(variance, (1, 0)), np.pad(directions, ((0, 0), (1, 0)))
         axes = directions[:, ::-1][:, :2]
         axes *= np.sign(axes[np.abs(axes).argmax(axis=0), range(axes.shape[1])])
         total = np.maximum(variance, 0).sum()
@@ -118,11 +119,11 @@ class Population:
         for start in range(0, n, BLOCK):
             rows = slice(start, start + BLOCK)
             values = np.ascontiguousarray(self.values[rows].T)
-            bins = np.where(values > OPEN_THRESHOLD, 1 + np.minimum((values * BINS).astype(np.uint8), BINS - 1), 0)
+            numbers = bins(values)
             unreached = np.ascontiguousarray(self._state[rows].T) == STATES.index("unreached")
-            bins[unreached[self.space.source]] = BINS + 1
+            numbers[unreached[self.space.source]] = BINS + 1
             for number in range(BINS + 1):
-                bits = np.packbits(bins == number, axis=1)
+                bits = np.packbits(numbers == number, axis=1)
                 planes[number, :, start // 8 : start // 8 + bits.shape[1]] = bits
         return planes
 

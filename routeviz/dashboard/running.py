@@ -64,9 +64,8 @@ def run(net: RoutingNetwork, image: np.ndarray, how: How) -> Pass:
     with torch.inference_mode():
         x, route = _entering(net, image, how)
         output = net(x[None], route=route)
-        prediction = classes_at(output.logits, image.shape[:2])[0].astype(
-            np.min_scalar_type(net.config.num_classes - 1)
-        )
+        unsigned = np.min_scalar_type(net.config.num_classes - 1)
+        prediction = classes_at(output.logits, image.shape[:2])[0].astype(unsigned)
         return Pass(output.gates[0].numpy(), prediction)
 
 

@@ -205,7 +205,10 @@ def route_clusters(log: RouteLog, *, clusters: int = 3) -> Clusters:
     values = _activations(log, rows)
     if np.ptp(values, axis=0).any():
         components = PCA(min(2, *values.shape), svd_solver="covariance_eigh").fit(values)
-        places, explained = components.transform(values), components.explained_variance_ratio_
+        # A space of one path spreads its images along one line.
+        missing = 2 - components.n_components_
+        places = np.pad(components.transform(values), ((0, 0), (0, missing)))
+        explained = np.pad(components.explained_variance_ratio_, (0, missing))
     else:
         places, explained = np.zeros((len(values), 2)), np.zeros(2)
     n_clusters = min(clusters, len(np.unique(values, axis=0)))

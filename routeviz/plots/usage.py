@@ -12,8 +12,9 @@ from routeviz.plots.sheet import Axis, Grid, Line, Panel, Sheet
 from routeviz.plots.style import plain, series
 from routeviz.quantities import count
 from routeviz.routelog import RouteLog
-from routeviz.space import OPEN_THRESHOLD, RoutingSpace, kind_of
+from routeviz.space import RoutingSpace, kind_of
 from routeviz.space.layout import row_words
+from routeviz.space.states import BINS, bins
 from routeviz.stats import path_usage, path_usage_by_layer
 
 _VALUES = {
@@ -22,7 +23,6 @@ _VALUES = {
     "activation_open": "mean activation where open",
     "entropy": "entropy of open or not, bits",
 }
-BINS = 10
 
 
 @figure
@@ -148,14 +148,11 @@ def activation_shares(log: RouteLog) -> np.ndarray:
     The first row is of paths that are not open; the gates of unreached cells do not count.
     """
     reached = (log.states.state != 0)[:, log.space.source]
-    edges = np.linspace(0, 1, BINS + 1)
     counts = np.zeros((BINS + 1, log.space.layers + 1))
     for layer in range(log.space.layers + 1):
         paths = np.flatnonzero(log.space.paths.layer == layer)
         gates = log.gates[:, paths][reached[:, paths]]
-        is_open = gates > OPEN_THRESHOLD
-        counts[0, layer] = (~is_open).sum()
-        counts[1:, layer] = np.histogram(gates[is_open], edges)[0]
+        counts[:, layer] = np.bincount(bins(gates), minlength=BINS + 1)
     total = counts.sum(axis=0)
     return np.divide(counts, total, out=np.full_like(counts, np.nan), where=total > 0)
 

@@ -138,6 +138,15 @@ def activations(gates: np.ndarray) -> np.ndarray:
     return np.fmax(gates.T, np.zeros((), gates.dtype), order="C")
 
 
+BINS = 10
+
+
+def bins(activations: np.ndarray) -> np.ndarray:
+    """Bin of each activation, uint8: 0 of a path that is not open, else 1 to `BINS`, of equal widths over 0 to 1."""
+    above = 1 + np.minimum((activations * BINS).astype(np.uint8), BINS - 1)
+    return np.where(activations > OPEN_THRESHOLD, above, 0)
+
+
 def checked(space: RoutingSpace, gates: np.ndarray) -> np.ndarray:
     """Return gates as an array; raises InputError where they do not fit the space."""
     gates = np.asarray(gates)

@@ -1,6 +1,7 @@
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import routeviz as rv
@@ -47,6 +48,17 @@ def test_numbers_of_any_part_are_those_of_its_own_log(log):
     assert population.mean(mask) == pytest.approx(usage.activation.to_numpy(), abs=1e-6)
     assert population.share_open(mask) == pytest.approx(usage.open.to_numpy())
     assert population.layer_shares(mask) == pytest.approx(activation_shares(part), nan_ok=True)
+
+
+def test_a_log_of_one_path_has_a_plane_and_tenths_lie_in_one_bin():
+    space = rv.chain_space(1)
+    gates = np.zeros((20, space.n_paths), np.float32)
+    gates[:, 0] = np.arange(20) % 11 / 10
+    one = RouteLog(gates, pd.DataFrame({"id": [str(n) for n in range(20)]}), space)
+    population = Population(one)
+    everyone = np.ones(20, bool)
+    assert population.layer_shares(everyone) == pytest.approx(activation_shares(one), nan_ok=True)
+    assert population.places.shape == route_clusters(one).places.shape == (20, 2)
 
 
 def test_the_plane_and_the_clusters_are_those_of_the_figure_for_paper(log):
