@@ -79,9 +79,11 @@ def flag_paths(table: pd.DataFrame, limits: Limits | None = None, *, convention:
     Raises
     ------
     InputError
-        If the convention is unknown.
+        If the convention is unknown, or the table is another one.
     """
     limits = limits or Limits()
+    if missing := [name for name in (_saved(convention), "miou", "open", "changed_open") if name not in table]:
+        raise InputError(f"table of paths lacks {', '.join(missing)}; give that of Importance.table")
     saved = table[_saved(convention)].to_numpy(float)
     falls = -np.nan_to_num(table["miou"].to_numpy(float))
     with np.errstate(invalid="ignore"):  # NaN where no image opens a path: it is nothing then

@@ -142,8 +142,8 @@ BINS = 10
 
 
 def bins(activations: np.ndarray) -> np.ndarray:
-    """Bin of each activation, uint8: 0 of a path that is not open, else 1 to `BINS`, of equal widths over 0 to 1."""
-    above = 1 + np.minimum((activations * BINS).astype(np.uint8), BINS - 1)
+    """Bin of each activation, uint8: 0 where a path is not open, or NaN, else 1 to `BINS`, of equal widths to 1."""
+    above = 1 + np.fmin(activations * BINS, BINS - 1).astype(np.uint8)
     return np.where(activations > OPEN_THRESHOLD, above, 0)
 
 

@@ -216,7 +216,12 @@ def test_what_closing_each_path_changes(model, x):
     assert opened[2] == len(x)
     assert 0 < opened[1] < len(x)
     assert table["macs_conv"].tolist() == pytest.approx([0, -16 * table["open"][1], -16])
-    assert rv.plot_importance.describe(SPACE, table).table() is table
+    sheet = rv.plot_importance.describe(SPACE, table, rows="tokens", answers="answers")
+    assert sheet.table() is table
+    assert "pixels" not in repr(sheet)
+    assert "no token" in repr(sheet)
+    with pytest.raises(InputError, match="lacks saved_conv, miou, changed_open"):
+        rv.flag_paths(table)
     with pytest.raises(InputError, match="a tensor"):
         rv.close_paths(model, SPACE, GATES, lambda: model(x).sum())
 
