@@ -1,4 +1,4 @@
-"""``routeviz force``: images as their gates decide and along a forced route, and what that changes."""
+"""``routeviz force``: a dataset's images run again along a forced route, and what that changes."""
 
 from __future__ import annotations
 
@@ -83,29 +83,29 @@ def command(
 
     images = dataset.open()
     net = load_checkpoint(checkpoint, small_gate=small_gate).to(device)
-    forced = _forced(net, changes, route_file)
+    route = _route(net, changes, route_file)
     chosen = None if image_id is None else [image_id]
-    found = forced_effect(net, images, forced, images=chosen, resize=resize, progress=not as_json)
+    found = forced_effect(net, images, route, images=chosen, resize=resize, progress=not as_json)
     classes = found.classes(images.class_names)
     if save:
-        forced.save(save)
+        route.save(save)
     if csv:
         with whole_file(csv) as draft:
             found.images.to_csv(draft, index=False)
     figures = _figures(found, convention)
     if as_json:
-        told = {"checkpoint": str(checkpoint), "forced": dict(forced.changes), **figures, "remarks": found.remarks}
+        told = {"checkpoint": str(checkpoint), "route": dict(route.changes), **figures, "remarks": found.remarks}
         click.echo(json.dumps(told | {"classes": json.loads(classes.to_json(orient="records"))}, indent=2))
         return
     of = f"image {image_id}" if image_id else f"{count(len(found.images), 'images')} of {dataset.name} {dataset.split}"
-    click.echo(columns([(f"{checkpoint.name}, {of}. Forced: {forced.to_text()}.",)], "<", wrap_last=True))
+    click.echo(columns([(f"{checkpoint.name}, {of}. Forced: {route.to_text()}.",)], "<", wrap_last=True))
     click.echo(f"\n{_table(figures)}")
     if len(classes):
         rows = [
-            (row.name, _percent(row.iou_before), _percent(row.iou_after), _points(row.change))
+            (row.name, _percent(row.iou_original), _percent(row.iou_forced), _points(row.change))
             for row in classes.itertuples(index=False)
         ]
-        click.echo("\n" + columns([("IoU, %", "as decided", "forced", "change, points"), *rows], "<>>>"))
+        click.echo("\n" + columns([("IoU, %", "original", "forced", "change, points"), *rows], "<>>>"))
     for remark, n in list(found.remarks.items())[:REMARKS]:
         where = f" ({n} of {len(found.images)} images)" if len(found.images) > 1 else ""
         click.echo("\n" + columns([("-", f"{remark}{where}")], "<<", wrap_last=True))
@@ -114,7 +114,7 @@ def command(
             click.echo(f"\nwrote {path}: {what}")
 
 
-def _forced(net: RoutingNetwork, changes: tuple[str, ...], file: Path | None) -> ForcedRoute:
+def _route(net: RoutingNetwork, changes: tuple[str, ...], file: Path | None) -> ForcedRoute:
     from routeviz.counterfactual import ForcedRoute
 
     if not changes and file is None:
@@ -126,34 +126,36 @@ def _forced(net: RoutingNetwork, changes: tuple[str, ...], file: Path | None) ->
 def _figures(found: ForcedEffect, convention: str) -> dict[str, Any]:
     """Means over the images, the convention's MACs among them, and the mIoU of all labelled images."""
     table, apart = found.images, found.difference
-    own = {name: float(table[name].mean()) for name in ("changed", "answers", "open", "open_forced")}
+    own = {name: float(table[name].mean()) for name in ("changed", "answers", "open_original", "open_forced")}
     return own | {
         "images": len(table),
         "images_changed": int((table["changed"] > 0).sum()),
         "convention": convention,
-        "macs": float(table[f"macs_{convention}"].mean()),
+        "macs_original": float(table[f"macs_{convention}_original"].mean()),
         "macs_forced": float(table[f"macs_{convention}_forced"].mean()),
-        "miou": None if found.before is None else found.before.miou,
-        "miou_forced": None if found.after is None else found.after.miou,
+        "miou_original": None if found.original is None else found.original.miou,
+        "miou_forced": None if found.forced is None else found.forced.miou,
         "miou_difference": None if apart is None else apart._asdict(),
     }
 
 
 def _table(found: dict[str, Any]) -> str:
-    apart, before, after = found["miou_difference"], found["macs"], found["macs_forced"]
-    rows = [("", "as decided", "forced", "change")]
+    apart, original, forced = found["miou_difference"], found["macs_original"], found["macs_forced"]
+    rows = [("", "original", "forced", "change")]
     changed = f"{100 * found['changed']:.2f} %"
     if found["images"] > 1:
         changed += f", in {found['images_changed']} of {found['images']} images"
     rows.append(("pixels that change class", "", "", changed))
-    if found["miou"] is not None:
-        points = _points(found["miou_forced"] - found["miou"])
+    if found["miou_original"] is not None:
+        points = _points(found["miou_forced"] - found["miou_original"])
         ends = "" if apart is None else f" [{_points(apart['low'])}, {_points(apart['high'])}]"
-        rows.append(("mIoU, %", _percent(found["miou"]), _percent(found["miou_forced"]), f"{points}{ends} points"))
-    relative = f"{100 * (after / before - 1):+.2f} %"
-    rows.append((f"MACs ({found['convention']})", quantity(before), quantity(after), relative))
-    opens = found["open_forced"] - found["open"]
-    rows.append(("open paths", f"{found['open']:.1f}", f"{found['open_forced']:.1f}", f"{opens:+.1f}"))
+        rows.append(
+            ("mIoU, %", _percent(found["miou_original"]), _percent(found["miou_forced"]), f"{points}{ends} points")
+        )
+    relative = f"{100 * (forced / original - 1):+.2f} %"
+    rows.append((f"MACs ({found['convention']})", quantity(original), quantity(forced), relative))
+    opens = found["open_forced"] - found["open_original"]
+    rows.append(("open paths", f"{found['open_original']:.1f}", f"{found['open_forced']:.1f}", f"{opens:+.1f}"))
     rows.append(("gates that answer otherwise", "", "", f"{found['answers']:.1f}"))
     words = "In brackets the paired 95 % interval over images." if apart is not None else ""
     return columns(rows, "<>>>") + (f"\n\n{words}" if words else "")

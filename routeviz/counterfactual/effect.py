@@ -1,4 +1,4 @@
-"""What a forced route does to a whole dataset: every image as its gates decide, and along the route."""
+"""What a forced route does to a whole dataset: the original of every image, and the image along the route."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pandas as pd
 from routeviz.costs import CONVENTIONS
 from routeviz.counterfactual.chosen import Chosen
 from routeviz.counterfactual.forced import ForcedRoute
-from routeviz.counterfactual.rerun import Rerun, rerun
+from routeviz.counterfactual.rerun import Rerun, class_changes, rerun
 from routeviz.errors import DatasetError
 from routeviz.metrics import ClassCounts
 from routeviz.network import RoutingNetwork
@@ -26,55 +26,53 @@ from routeviz.tracing.recorder import scorable
 
 @dataclass(frozen=True, eq=False)
 class ForcedEffect:
-    """Images as their gates decide, and under a forced route.
+    """Images as the network takes them, the original, and when forced to a route.
 
     Attributes
     ----------
-    forced : ForcedRoute
+    route : ForcedRoute
     images : DataFrame
         One row an image: ``id``; ``changed``, share of its pixels whose class changes; ``answers``, number of paths
-        that are not forced and whose gates answer otherwise; and, each followed by the same ``_forced``, ``open``
+        that are not forced and whose gates answer otherwise; and, each as ``_original`` and ``_forced``, ``open``
         (number of open paths), ``miou`` (its own; NaN without a label), ``macs_conv``, ``macs_fvcore``,
         ``macs_released``.
     remarks : mapping of str to int
         What the route cuts off, in sentences, and in how many images.
-    before, after : ClassCounts, or None
-        As the gates decide, and forced, of the labelled images; None where there is none, or of other classes.
+    original, forced : ClassCounts, or None
+        Of the labelled images; None where there is none, or of other classes.
     """
 
-    forced: ForcedRoute
+    route: ForcedRoute
     images: pd.DataFrame
     remarks: Mapping[str, int]
-    before: ClassCounts | None
-    after: ClassCounts | None
+    original: ClassCounts | None
+    forced: ClassCounts | None
 
     @property
     def difference(self) -> Interval | None:
-        """mIoU when forced less that as the gates decide, and its paired interval over images; None without two."""
-        return known_difference(self.after, self.before)
+        """mIoU when forced less that of the original, and its paired interval over images; None without two."""
+        return known_difference(self.forced, self.original)
 
     def classes(self, names: Sequence[str] = ()) -> pd.DataFrame:
-        """One row a class, over all labelled images: name, iou_before, iou_after, change; no row without a label.
+        """One row a class, over all labelled images: name, iou_original, iou_forced, change; no row without a label.
 
         The IoU is NaN where no pixel is labelled with the class.
         """
-        if self.before is None:
-            return pd.DataFrame(columns=["name", "iou_before", "iou_after", "change"])
-        before, after = self.before.iou, self.after.iou
-        names = list(names) or [f"class {index}" for index in range(len(before))]
-        return pd.DataFrame({"name": names, "iou_before": before, "iou_after": after, "change": after - before})
+        if self.original is None:
+            return class_changes((), np.empty(0), np.empty(0))
+        return class_changes(names, self.original.iou, self.forced.iou)
 
 
 def forced_effect(
     net: RoutingNetwork,
     dataset: Any,
-    forced: ForcedRoute,
+    route: ForcedRoute,
     *,
     images: Sequence[str] | None = None,
     resize: tuple[int, int] | None = None,
     progress: bool = False,
 ) -> ForcedEffect:
-    """Run a dataset's images as the network takes them, and under a forced route.
+    """Run a dataset's images twice: the original, as the network takes them, and under a forced route.
 
     Parameters
     ----------
@@ -82,7 +80,7 @@ def forced_effect(
         In eval mode.
     dataset : dataset
         As of `routeviz.trace`; images that cannot be read are left out.
-    forced : ForcedRoute
+    route : ForcedRoute
         Gates that it is silent of are asked, and may answer otherwise than without it.
     images : sequence of str, optional
         Ids of the images to take; by default all.
@@ -109,30 +107,30 @@ def forced_effect(
         if not isinstance(reading, Reading):
             continue
         label = reading.label if scored else None
-        found = rerun(net, reading.image, forced, label=label, ignore_index=dataset.ignore_index, resize=resize)
+        found = rerun(net, reading.image, route, label=label, ignore_index=dataset.ignore_index, resize=resize)
         rows.append({"id": reading.facts["id"]} | _row(found))
         if label is not None:
-            tables.append([one.confusion for one in (found.before, found.after)])
+            tables.append([one.confusion for one in (found.original, found.forced)])
         remarks.update(found.remarks)
     if not rows:
         raise DatasetError("no image could be read; give a dataset that holds some")
-    before, after = None, None
+    original, forced = None, None
     if np.any(tables):  # an image may have a label of ignored pixels alone
-        before, after = (ClassCounts.of(np.array(side)) for side in zip(*tables, strict=True))
-    return ForcedEffect(forced, pd.DataFrame(rows), dict(remarks.most_common()), before, after)
+        original, forced = (ClassCounts.of(np.array(side)) for side in zip(*tables, strict=True))
+    return ForcedEffect(route, pd.DataFrame(rows), dict(remarks.most_common()), original, forced)
 
 
 def _row(found: Rerun) -> dict[str, Any]:
-    gates = np.nan_to_num(np.stack([found.before.gates, found.after.gates]))
+    gates = np.nan_to_num(np.stack([found.original.gates, found.forced.gates]))
     opened, opened_forced = open_paths(found.net.space, gates).sum(axis=1).tolist()
     row = {
         "changed": float(found.changed.mean()),
         "answers": int((~found.paths["forced"]).sum()),
-        "open": opened,
+        "open_original": opened,
         "open_forced": opened_forced,
-        "miou": found.before.miou,
-        "miou_forced": found.after.miou,
+        "miou_original": found.original.miou,
+        "miou_forced": found.forced.miou,
     }
     for convention in CONVENTIONS:
-        row[f"macs_{convention}"], row[f"macs_{convention}_forced"] = found.macs(convention)
+        row[f"macs_{convention}_original"], row[f"macs_{convention}_forced"] = found.macs(convention)
     return row

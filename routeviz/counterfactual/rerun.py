@@ -104,27 +104,27 @@ class Original:
         self._pass = KeptPass(net, net.preprocess(image)[None].to(device), self.base, max_bytes=max_bytes)
         self.outcome = self._outcome(self._pass.output, self.base)
 
-    def rerun(self, forced: ForcedRoute) -> Rerun:
+    def rerun(self, route: ForcedRoute) -> Rerun:
         """Run the image again with some paths forced, from the first layer that says so.
 
         Parameters
         ----------
-        forced : ForcedRoute
+        route : ForcedRoute
             Laid over what the original was forced to. Gates that are not forced are asked again, so other paths may
             change too.
 
         Returns
         -------
         Rerun
-            The outcome beside the original one.
+            The original outcome and that of the route.
 
         Raises
         ------
         InputError
             If the route is of another space, or needs a part that a static network has not built.
         """
-        whole = forced.over(self.base)
-        return Rerun(self.net, self.image_size, forced, self.outcome, self._outcome(self._pass.run(whole), whole))
+        whole = route.over(self.base)
+        return Rerun(self.net, self.image_size, route, self.outcome, self._outcome(self._pass.run(whole), whole))
 
     def _outcome(self, output: NetworkOutput, forced: ForcedRoute) -> Outcome:
         n_classes, table = self.net.config.num_classes, None
@@ -134,58 +134,67 @@ class Original:
         return Outcome(output.gates[0].cpu().numpy(), prediction, table, forced.activations)
 
 
-def rerun(net: RoutingNetwork, image: np.ndarray, forced: ForcedRoute, **options: object) -> Rerun:
-    """Run one image as the network takes it and under a forced route.
+def rerun(net: RoutingNetwork, image: np.ndarray, route: ForcedRoute, **options: object) -> Rerun:
+    """Run one image twice: the original, as the network takes it, and under a forced route.
 
     Parameters
     ----------
     net : RoutingNetwork
     image : ndarray, (H, W, 3) uint8
-    forced : ForcedRoute
+    route : ForcedRoute
     **options
         label, ignore_index, resize, base and max_bytes: see `Original`.
 
     Returns
     -------
     Rerun
-        The outcome under the forced route beside the original one.
+        The original outcome and that of the route.
 
     Raises
     ------
     InputError
         If the label has another size than the image, or the route does not suit the network.
     """
-    return Original(net, image, **options).rerun(forced)
+    return Original(net, image, **options).rerun(route)
 
 
 @dataclass(frozen=True, eq=False)
 class Rerun:
-    """An image's outcome under a forced route beside its original one; ``image_size`` is what the network saw."""
+    """An image's original outcome and its outcome when forced to a route.
+
+    Attributes
+    ----------
+    net : RoutingNetwork
+    image_size : (height, width)
+        As the network saw the image.
+    route : ForcedRoute
+        What was forced, beside what the original was forced to already.
+    original, forced : Outcome
+    """
 
     net: RoutingNetwork
     image_size: tuple[int, int]
-    forced: ForcedRoute
-    before: Outcome
-    after: Outcome
+    route: ForcedRoute
+    original: Outcome
+    forced: Outcome
 
     @cached_property
     def changed(self) -> np.ndarray:
         """Pixels whose class changed, ``(H, W)`` bool."""
-        return self.before.prediction != self.after.prediction
+        return self.original.prediction != self.forced.prediction
 
     def classes(self, names: Sequence[str] = ()) -> pd.DataFrame:
-        """One row a class: name, iou_before, iou_after, change (NaN where it is in neither or there is no label)."""
-        outcomes = (self.before, self.after)
+        """One row a class: name, iou_original, iou_forced, change (NaN where it is in neither or there is no label)."""
+        outcomes = (self.original, self.forced)
         n_classes = self.net.config.num_classes
         nothing = np.full(n_classes, np.nan)
-        before, after = (nothing if one.confusion is None else iou(one.confusion) for one in outcomes)
-        names = list(names or self.net.config.class_names) or [f"class {index}" for index in range(n_classes)]
-        return pd.DataFrame({"name": names, "iou_before": before, "iou_after": after, "change": after - before})
+        original, forced = (nothing if one.confusion is None else iou(one.confusion) for one in outcomes)
+        return class_changes(names or self.net.config.class_names, original, forced)
 
     def macs(self, convention: str = "conv") -> tuple[int, int]:
-        """MACs before and after. A cell forced on all its paths computes no gate, and is not charged for it."""
+        """MACs of the original and when forced. A cell forced on all its paths computes no gate: none is counted."""
         net = self.net
-        before, after = (
+        original, forced = (
             macs(
                 net,
                 one.gates[None],
@@ -193,30 +202,30 @@ class Rerun:
                 convention=convention,
                 with_gates=asked_cells(net.space, one.forced),
             )
-            for one in (self.before, self.after)
+            for one in (self.original, self.forced)
         )
-        return int(before[0]), int(after[0])
+        return int(original[0]), int(forced[0])
 
     @cached_property
     def paths(self) -> pd.DataFrame:
         """Paths whose activation changed, the largest change first.
 
-        Columns: path (short name), before and after (activations; NaN: the cell is unreached), open_before,
-        open_after, forced (whether it was forced; the others were asked again and answered otherwise).
+        Columns: path (short name), alpha_original and alpha_forced (activations; NaN: the cell is unreached),
+        open_original, open_forced, forced (whether it was forced; the others were asked again and answered otherwise).
         """
         space = self.net.space
-        gates = np.stack([self.before.gates, self.after.gates])
+        gates = np.stack([self.original.gates, self.forced.gates])
         is_open = open_paths(space, np.nan_to_num(gates))
         values = np.nan_to_num(gates)
         differs = (np.abs(values[0] - values[1]) > SAME) | (np.isnan(gates[0]) != np.isnan(gates[1]))
         table = pd.DataFrame(
             {
                 "path": space.path_names,
-                "before": gates[0],
-                "after": gates[1],
-                "open_before": is_open[0],
-                "open_after": is_open[1],
-                "forced": ~np.isnan(self.forced.activations),
+                "alpha_original": gates[0],
+                "alpha_forced": gates[1],
+                "open_original": is_open[0],
+                "open_forced": is_open[1],
+                "forced": ~np.isnan(self.route.activations),
             }
         )[differs]
         order = np.argsort(-np.abs(values[0] - values[1])[differs], kind="stable")
@@ -226,7 +235,7 @@ class Rerun:
     def remarks(self) -> tuple[str, ...]:
         """What the forced route cuts off, in sentences; empty where everything is still fed."""
         space = self.net.space
-        gates = np.nan_to_num(np.stack([self.before.gates, self.after.gates]))
+        gates = np.nan_to_num(np.stack([self.original.gates, self.forced.gates]))
         states, carried = cell_states(space, gates), sent(space, gates)[:, space.exits]
         strides = space.cells.stride.to_numpy()[space.source[space.exits]]
         remarks = []
@@ -247,11 +256,17 @@ class Rerun:
         ):
             if gone.any():
                 remarks.append(f"{words}: {_listed([space.cell_names[cell] for cell in np.flatnonzero(gone)])}.")
-        idle = ~np.isnan(self.forced.activations) & unreached[1][space.source]
+        idle = ~np.isnan(self.route.activations) & unreached[1][space.source]
         if idle.any():
             names = dict.fromkeys(space.cell_names[cell] for cell in space.source[idle])
             remarks.append(f"What is forced on {_listed(names)} has no effect: nothing reaches it.")
         return tuple(remarks)
+
+
+def class_changes(names: Sequence[str], original: np.ndarray, forced: np.ndarray) -> pd.DataFrame:
+    """The IoU of each class in both outcomes: one row a class, name, iou_original, iou_forced, change."""
+    names = list(names) or [f"class {index}" for index in range(len(original))]
+    return pd.DataFrame({"name": names, "iou_original": original, "iou_forced": forced, "change": forced - original})
 
 
 def _listed(names: Sequence[object]) -> str:

@@ -37,18 +37,18 @@ class Starvation:
         whose class changes; ``gates``, number of activations of cells that run in both that differ; ``macs_conv``,
         ``macs_fvcore`` and ``macs_released``, and the same ``_without``; ``seconds`` and ``seconds_without``, of the
         forward passes.
-    before, after : ClassCounts, or None
+    original, without : ClassCounts, or None
         With starved cells, and without, of the labelled images; None where there is none, or of other classes.
     """
 
     images: pd.DataFrame
-    before: ClassCounts | None
-    after: ClassCounts | None
+    original: ClassCounts | None
+    without: ClassCounts | None
 
     @property
     def difference(self) -> Interval | None:
         """mIoU without starved cells less that with them, and its paired interval over images."""
-        return known_difference(self.after, self.before)
+        return known_difference(self.without, self.original)
 
     def summary(self) -> dict[str, Any]:
         """All images in figures, fit for JSON.
@@ -68,8 +68,8 @@ class Starvation:
         return means | {
             "images": len(table),
             "images_changed": int((table.changed > 0).sum()),
-            "miou": None if self.before is None else self.before.miou,
-            "miou_without": None if self.after is None else self.after.miou,
+            "miou": None if self.original is None else self.original.miou,
+            "miou_without": None if self.without is None else self.without.miou,
             "miou_difference": None if apart is None else apart._asdict(),
             "seconds": float(table.seconds.median()),
             "seconds_without": float(table.seconds_without.median()),
@@ -118,10 +118,10 @@ def without_starved(
             tables.append([confusion(reading.label, one, n_classes, dataset.ignore_index) for one in predictions])
     if not rows:
         raise DatasetError("no image could be read; give a dataset that holds some")
-    before, after = None, None
+    original, without = None, None
     if np.any(tables):
-        before, after = (ClassCounts.of(np.array(side)) for side in zip(*tables, strict=True))
-    return Starvation(pd.DataFrame(rows), before, after)
+        original, without = (ClassCounts.of(np.array(side)) for side in zip(*tables, strict=True))
+    return Starvation(pd.DataFrame(rows), original, without)
 
 
 def _compared(

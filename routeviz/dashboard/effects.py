@@ -33,15 +33,16 @@ def show(collection: Collection, result: Rerun, image: np.ndarray, label: np.nda
 
 def numbers(result: Rerun, convention: str) -> None:
     """What the forced route changes, beside the original."""
-    before, after = result.macs(convention)
+    original, forced = result.macs(convention)
     opens = [
-        int(open_paths(result.net.space, np.nan_to_num(one.gates)[None]).sum()) for one in (result.before, result.after)
+        int(open_paths(result.net.space, np.nan_to_num(one.gates)[None]).sum())
+        for one in (result.original, result.forced)
     ]
     places = st.columns(5)
     places[0].metric("changed pixels", percent(float(result.changed.mean())), help=WORDS["changed pixels"])
     for place, words, pair in (
-        (places[1], "mIoU", (result.before.miou, result.after.miou)),
-        (places[2], "pixel accuracy", (result.before.pixel_accuracy, result.after.pixel_accuracy)),
+        (places[1], "mIoU", (result.original.miou, result.forced.miou)),
+        (places[2], "pixel accuracy", (result.original.pixel_accuracy, result.forced.pixel_accuracy)),
     ):
         with place.container(gap=None):
             gain = pair[1] - pair[0]
@@ -55,12 +56,12 @@ def numbers(result: Rerun, convention: str) -> None:
     with places[3].container(gap=None):
         st.metric(
             f"MACs ({convention})",
-            short(after),
-            None if after == before else f"{100 * (after - before) / before:+.2f}%",
+            short(forced),
+            None if forced == original else f"{100 * (forced - original) / original:+.2f}%",
             delta_color="inverse",
             help=f"{WORDS['MACs']} A cell that is forced on all its paths computes no gate.",
         )
-        st.caption(f"original {short(before)}")
+        st.caption(f"original {short(original)}")
     with places[4].container(gap=None):
         st.metric("open paths", opens[1], opens[1] - opens[0] or None, delta_color="off", help=WORDS["path"])
         st.caption(f"original {opens[0]}, of {result.net.space.n_paths}")
@@ -73,21 +74,19 @@ def show_pictures(collection: Collection, result: Rerun, image: np.ndarray, labe
     shown = [Figure("image", pictures.photo(image), shape=shape)]
     if label is not None:
         shown.append(Figure("label", pictures.chart(pictures.coloured(label, table)), shape=shape, sharp=True))
-    for words, classes in (("original", result.before.prediction), ("forced", result.after.prediction)):
+    for words, classes in (("original", result.original.prediction), ("forced", result.forced.prediction)):
         picture = pictures.chart(pictures.coloured(classes, table))
         shown.append(Figure(f"segmentation, {words}", picture, shape=shape, sharp=True))
     marked = pictures.marked(image, result.changed)
     words = f"changed pixels: {percent(float(result.changed.mean()))}"
     shown.append(Figure(words, pictures.chart(marked), shape=shape, sharp=True))
     components.figures(shown, key="what_if_pictures")
-    space, before, after = result.net.space, result.before.gates, result.after.gates
+    space, gates = result.net.space, {"original": result.original.gates, "forced": result.forced.gates}
     exports.offer(
-        lambda: plot_route_differences.describe(
-            {"as the gates decide": Route(space, before), "forced": Route(space, after)}
-        ),
+        lambda: plot_route_differences.describe({words: Route(space, alphas) for words, alphas in gates.items()}),
         key="what_if",
         name="Forced route",
-        caption=f"Forced: {result.forced.to_text() or 'nothing'}",
+        caption=f"Forced: {result.route.to_text() or 'nothing'}",
     )
 
 
@@ -101,12 +100,12 @@ def show_colours(collection: Collection, classes: pd.DataFrame) -> None:
     """The legend of the segmentations, with the IoU of each class on the forced route."""
     st.markdown("**Classes, IoU when forced**", help=WORDS["mIoU"])
     table = pictures.palette(len(classes), collection.class_colors)
-    components.legend(classes["name"], table, classes["iou_after"], key="what_if_classes")
+    components.legend(classes["name"], table, classes["iou_forced"], key="what_if_classes")
 
 
 def show_classes(classes: pd.DataFrame) -> None:
     """IoU of each class on both routes."""
-    classes = classes[classes[["iou_before", "iou_after"]].notna().any(axis=1)]
+    classes = classes[classes[["iou_original", "iou_forced"]].notna().any(axis=1)]
     st.markdown("**Change of IoU**", help=WORDS["mIoU"])
     if not len(classes):
         st.caption("There is no label, so there is no IoU.")
@@ -114,8 +113,8 @@ def show_classes(classes: pd.DataFrame) -> None:
     shown = pd.DataFrame(
         {
             "class": classes["name"],
-            "original": 100 * classes["iou_before"],
-            "forced": 100 * classes["iou_after"],
+            "original": 100 * classes["iou_original"],
+            "forced": 100 * classes["iou_forced"],
             "change": 100 * classes["change"],
         }
     )
@@ -131,7 +130,7 @@ def show_paths(result: Rerun) -> None:
     paths = result.paths
     forced = int(paths["forced"].sum())
     asked = paths[~paths["forced"]]
-    turned = int((asked["open_before"] != asked["open_after"]).sum())
+    turned = int((asked["open_original"] != asked["open_forced"]).sum())
     st.markdown("**Gates that were asked again**", help=WORDS["forced"])
     st.caption(
         f"{len(asked)} paths that are not forced changed their activation, {turned} of them opened or shut; "
@@ -140,16 +139,16 @@ def show_paths(result: Rerun) -> None:
     if not len(asked):
         return
     verdict = np.select(
-        [~asked["open_before"] & asked["open_after"], asked["open_before"] & ~asked["open_after"]],
+        [~asked["open_original"] & asked["open_forced"], asked["open_original"] & ~asked["open_forced"]],
         ["open", "shut"],
         "",
     )
     shown = pd.DataFrame(
         {
             "path": asked["path"],
-            "original": asked["before"],
-            "forced": asked["after"],
-            "change": asked["after"].fillna(0) - asked["before"].fillna(0),
+            "original": asked["alpha_original"],
+            "forced": asked["alpha_forced"],
+            "change": asked["alpha_forced"].fillna(0) - asked["alpha_original"].fillna(0),
             "became": verdict,
         }
     ).head(LISTED)

@@ -67,7 +67,7 @@ WORDS = {
         "Paths and cells whose activation is set by hand, from 0 (shut) to 1. All other gates are asked again, so "
         "paths further on may change too. A cell that is shut on all its paths is closed: it passes its input on."
     ),
-    "changed pixels": "Share of the image's pixels that get another class than on the route that the gates decide.",
+    "changed pixels": "Share of the image's pixels that get another class than in the original.",
     "importance": (
         "What closing a path alone, and no other, does. All other gates are asked as usual, so that those further on "
         "may answer otherwise; MACs can grow where they then open more."

@@ -99,7 +99,7 @@ def close_paths(
     -------
     DataFrame
         One row a path, in the space's order, as `routeviz.plot_importance` draws it: ``path``; ``open``, share of the
-        recorded rows that open it; ``kl``, Kullback-Leibler divergence of the class probabilities from those before, in
+        recorded rows that open it; ``kl``, Kullback-Leibler divergence of the class probabilities from the original, in
         nats, and ``changed``, share of answers whose class changes, both means over all rows; and, with costs,
         ``macs_<convention>``, mean change of a row's MACs. All three are 0 where no row opens the path, and NaN where
         it is open without a gate: nothing can close it.
@@ -125,17 +125,17 @@ def close_paths(
             raise InputError("run must return the model's scores, a tensor (row, class)")
         return scores.reshape(*scores.shape[:2], -1, 1), recording.log
 
-    before, log = recorded(None)
-    log_p, classes = before.log_softmax(dim=1), before.argmax(dim=1)
+    original, log = recorded(None)
+    log_p, classes = original.log_softmax(dim=1), original.argmax(dim=1)
     opened = log.opened(slice(None)).mean(axis=0)
     # Inputs may have several sizes: each row is counted with the costs of its own, all in one convention.
     macs = [f"macs_{one.convention}" for one in log.all_costs[:1]]
     table = pd.DataFrame({"path": space.path_names, "open": opened} | dict.fromkeys(["kl", "changed", *macs], 0.0))
     table.loc[(opened > 0) & ~np.isin(np.arange(space.n_paths), gated), ["kl", "changed", *macs]] = np.nan
     for path in gated[opened[gated] > 0].tolist():
-        after, closed = recorded(path)
-        table.loc[path, "kl"] = float(divergence(log_p, after).mean())
-        table.loc[path, "changed"] = float((after.argmax(dim=1) != classes).double().mean())
+        scores, closed = recorded(path)
+        table.loc[path, "kl"] = float(divergence(log_p, scores).mean())
+        table.loc[path, "changed"] = float((scores.argmax(dim=1) != classes).double().mean())
         for column in macs:
             table.loc[path, column] = closed.images[column].mean() - log.images[column].mean()
     return table

@@ -99,9 +99,9 @@ def miou_difference(
     return _interval(pair, confidence, resamples, seed)
 
 
-def known_difference(after: ClassCounts | None, before: ClassCounts | None) -> Interval | None:
+def known_difference(changed: ClassCounts | None, original: ClassCounts | None) -> Interval | None:
     """`miou_difference` of the same images under two settings; None where fewer than two of them have a label."""
-    return None if before is None or len(before.labelled) < 2 else miou_difference(after, before)
+    return None if original is None or len(original.labelled) < 2 else miou_difference(changed, original)
 
 
 def _counts(confusions: np.ndarray | ClassCounts) -> np.ndarray:

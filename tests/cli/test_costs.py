@@ -164,10 +164,10 @@ def test_a_log_is_run_without_starved_cells(routeviz, starving):
     found, wanted = counted(routeviz(*arguments, "--json"))["without_starved"], without_starved(net, scenes)
     assert found["kl"] == pytest.approx(wanted.images.kl.mean())
     assert found["macs_conv_without"] == wanted.images.macs_conv_without.mean()
-    assert found["miou_without"] == wanted.after.miou
+    assert found["miou_without"] == wanted.without.miou
     assert found["miou_difference"]["value"] == pytest.approx(wanted.difference.value)
     printed = routeviz(*arguments).stdout
-    assert f"{100 * wanted.after.miou:.2f} %" in printed
+    assert f"{100 * wanted.without.miou:.2f} %" in printed
 
 
 def test_what_is_for_logs_is_for_logs(routeviz, starving, checkpoint):

@@ -41,25 +41,25 @@ def test_changes_from_the_command_line_and_from_a_file_are_one_route(call, wante
     result = call("L1 s0=closed", "L2 s1 keep=0.5", "--save", out, "--csv", tmp_path / "images.csv", "--json")
     assert result.exit_code == 0, result.stderr
     found = json.loads(result.stdout)
-    assert found["forced"] == {"L1 s0": 0, "L2 s1 keep": 0.5}
+    assert found["route"] == {"L1 s0": 0, "L2 s1 keep": 0.5}
     assert found["changed"] == pytest.approx(wanted.images["changed"].mean())
     assert found["macs_forced"] == wanted.images["macs_conv_forced"].mean()
     assert found["miou_difference"]["value"] == pytest.approx(wanted.difference.value)
-    assert [row["iou_after"] for row in found["classes"]] == pytest.approx(wanted.classes()["iou_after"].tolist())
+    assert [row["iou_forced"] for row in found["classes"]] == pytest.approx(wanted.classes()["iou_forced"].tolist())
     assert found["remarks"] == wanted.remarks
     np.testing.assert_allclose(pd.read_csv(tmp_path / "images.csv")["changed"], wanted.images["changed"])
-    np.testing.assert_array_equal(ForcedRoute.load(out).activations, wanted.forced.activations)
+    np.testing.assert_array_equal(ForcedRoute.load(out).activations, wanted.route.activations)
     again = json.loads(call("--route", out, "--json").stdout)
     assert again["changed"] == found["changed"]
     laid = json.loads(call("--route", out, "L1 s0=open", "--json").stdout)
-    assert laid["forced"] == {"L2 s1 keep": 0.5, "L1 s0": 1}
+    assert laid["route"] == {"L2 s1 keep": 0.5, "L1 s0": 1}
 
 
 def test_it_is_told_in_a_table(call, wanted):
     printed = " ".join(call("L1 s0=closed", "L2 s1 keep=0.5").stdout.split())
     assert "3 images of scenes val. Forced: L1 s0=0; L2 s1 keep=0.5." in printed
     assert f"{100 * wanted.images['changed'].mean():.2f} %, in" in printed
-    change = wanted.images["macs_fvcore_forced"].mean() / wanted.images["macs_fvcore"].mean() - 1
+    change = wanted.images["macs_fvcore_forced"].mean() / wanted.images["macs_fvcore_original"].mean() - 1
     assert f"{100 * change:+.2f} %" in " ".join(call("L1 s0=0;L2 s1 keep=0.5", "--convention", "fvcore").stdout.split())
     assert "Closed now, passing on their input: L1 s0. (3 of 3 images)" in printed
     one = call("L1 s0=closed", "--image", "val-00001").stdout

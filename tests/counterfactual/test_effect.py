@@ -24,29 +24,30 @@ def scenes():
 
 
 def test_it_is_a_rerun_of_each_image(net, scenes):
-    forced = ForcedRoute(net.space, {"L1 s0": "closed", "L2 s1 keep": 0.5})
-    found = forced_effect(net, scenes, forced)
-    again = partial(rerun, net, forced=forced, ignore_index=scenes.ignore_index)
+    route = ForcedRoute(net.space, {"L1 s0": "closed", "L2 s1 keep": 0.5})
+    found = forced_effect(net, scenes, route)
+    again = partial(rerun, net, route=route, ignore_index=scenes.ignore_index)
     runs = [again(image=sample.image, label=sample.label) for sample in scenes]
     assert found.images["id"].tolist() == scenes.ids
     for row, one in zip(found.images.itertuples(), runs, strict=True):
-        assert (row.changed, row.miou, row.miou_forced) == (one.changed.mean(), one.before.miou, one.after.miou)
+        assert (row.changed, row.miou_original) == (one.changed.mean(), one.original.miou)
+        assert row.miou_forced == one.forced.miou
         assert row.answers == (~one.paths["forced"]).sum()
         for name in CONVENTIONS:
-            assert (getattr(row, f"macs_{name}"), getattr(row, f"macs_{name}_forced")) == one.macs(name)
-    before, after = (sum(getattr(one, side).confusion for one in runs) for side in ("before", "after"))
+            assert tuple(getattr(row, f"macs_{name}_{side}") for side in ("original", "forced")) == one.macs(name)
+    original, forced = (sum(getattr(one, side).confusion for one in runs) for side in ("original", "forced"))
     classes = found.classes(scenes.class_names)
-    np.testing.assert_allclose(classes["iou_before"], iou(before))
-    np.testing.assert_allclose(classes["change"], iou(after) - iou(before))
+    np.testing.assert_allclose(classes["iou_original"], iou(original))
+    np.testing.assert_allclose(classes["change"], iou(forced) - iou(original))
     assert classes["name"].tolist() == list(scenes.class_names)
-    assert found.difference.value == pytest.approx(mean_iou(after) - mean_iou(before))
+    assert found.difference.value == pytest.approx(mean_iou(forced) - mean_iou(original))
     assert found.images["changed"].max() > 0
 
 
 def test_what_decides_as_before_changes_nothing(net, scenes):
     found = forced_effect(net, scenes, ForcedRoute(net.space))
     assert (found.images[["changed", "answers"]] == 0).all(axis=None)
-    assert found.images["macs_conv"].equals(found.images["macs_conv_forced"].rename("macs_conv"))
+    assert (found.images["macs_conv_original"] == found.images["macs_conv_forced"]).all()
     assert (found.classes()["change"].dropna() == 0).all()
     assert found.difference == (0, 0, 0, 0)
     assert found.remarks == {}
@@ -67,8 +68,8 @@ def test_labels_of_ignored_pixels_alone_are_no_labels(net, scenes):
             return replace(sample, label=np.full_like(sample.label, self.ignore_index))
 
     found = forced_effect(net, Blank(length=2, size=(64, 64)), ForcedRoute(net.space, {"L1 s0": "closed"}))
-    assert (found.before, found.after, found.difference) == (None, None, None)
-    assert found.images["miou"].isna().all()
+    assert (found.original, found.forced, found.difference) == (None, None, None)
+    assert found.images["miou_original"].isna().all()
 
 
 def test_some_images_some_without_labels_some_unreadable(net, scenes):
@@ -82,8 +83,8 @@ def test_some_images_some_without_labels_some_unreadable(net, scenes):
     odd, forced = Odd(length=4, size=(64, 64)), ForcedRoute(net.space, {"L1 s0": "closed"})
     whole, found = forced_effect(net, scenes, forced), forced_effect(net, odd, forced)
     assert found.images["id"].tolist() == scenes.ids[:3]
-    np.testing.assert_array_equal(found.before.hits, whole.before.hits[[0, 2]])
-    assert np.isnan(found.images["miou"]).tolist() == [False, True, False]
+    np.testing.assert_array_equal(found.original.hits, whole.original.hits[[0, 2]])
+    assert np.isnan(found.images["miou_original"]).tolist() == [False, True, False]
     one = forced_effect(net, scenes, forced, images=[scenes.ids[2]])
     assert one.images["changed"].tolist() == [whole.images["changed"][2]]
     assert one.difference is None

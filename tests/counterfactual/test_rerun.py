@@ -50,9 +50,9 @@ def test_nothing_forced_changes_nothing(net, image):
 def test_a_rerun_is_what_a_whole_pass_gives(net, image, name):
     forced = force(net, **{name: 0})
     result, wanted = rerun(net, image, forced), whole(net, image, forced)
-    assert np.array_equal(result.after.gates, wanted.gates[0].numpy(), equal_nan=True)
-    assert np.array_equal(result.after.prediction, wanted.logits[0].argmax(dim=0).numpy())
-    assert np.array_equal(result.changed, result.before.prediction != result.after.prediction)
+    assert np.array_equal(result.forced.gates, wanted.gates[0].numpy(), equal_nan=True)
+    assert np.array_equal(result.forced.prediction, wanted.logits[0].argmax(dim=0).numpy())
+    assert np.array_equal(result.changed, result.original.prediction != result.forced.prediction)
 
 
 def test_gates_that_are_not_forced_are_asked_again(net, image):
@@ -62,27 +62,27 @@ def test_gates_that_are_not_forced_are_asked_again(net, image):
     layers = [int(path.split()[0][1:]) for path in asked["path"]]
     assert min(layers) > 2
     assert result.paths.loc[result.paths["forced"], "path"].tolist() == ["L2 s0 down"]
-    sizes = (result.paths["before"].fillna(0) - result.paths["after"].fillna(0)).abs()
+    sizes = (result.paths["alpha_original"].fillna(0) - result.paths["alpha_forced"].fillna(0)).abs()
     assert sizes.is_monotonic_decreasing
 
 
 def test_iou_and_macs_are_those_of_the_two_passes(net, image, label):
     forced = force(net, L2_s1=0, L3_s0=1)
     result = rerun(net, image, forced, label=label)
-    tables = [confusion(label, one.prediction, 3, None) for one in (result.before, result.after)]
-    assert [result.before.miou, result.after.miou] == [mean_iou(table) for table in tables]
+    tables = [confusion(label, one.prediction, 3, None) for one in (result.original, result.forced)]
+    assert [result.original.miou, result.forced.miou] == [mean_iou(table) for table in tables]
     classes = result.classes(("sky", "road", "tree"))
     assert classes["name"].tolist() == ["sky", "road", "tree"]
-    assert classes["change"].tolist() == pytest.approx((classes["iou_after"] - classes["iou_before"]).tolist())
+    assert classes["change"].tolist() == pytest.approx((classes["iou_forced"] - classes["iou_original"]).tolist())
     before, after = result.macs("conv")
-    assert before == macs(net, result.before.gates[None], (48, 80))[0]
+    assert before == macs(net, result.original.gates[None], (48, 80))[0]
     # Cells that are forced on all their paths compute no gate.
-    assert after < macs(net, result.after.gates[None], (48, 80))[0]
+    assert after < macs(net, result.forced.gates[None], (48, 80))[0]
 
 
 def test_without_a_label_there_is_no_iou(net, image):
     result = rerun(net, image, force(net, L1_s0=0))
-    assert np.isnan(result.after.miou)
+    assert np.isnan(result.forced.miou)
     assert result.classes()["change"].isna().all()
 
 
@@ -91,7 +91,7 @@ def test_the_original_is_what_it_was_after_many_reruns(net, image):
     before = original.outcome.prediction.copy()
     for name in net.space.path_names[::5]:
         original.rerun(ForcedRoute(net.space, {name: 0}))
-    assert np.array_equal(original.rerun(ForcedRoute(net.space)).after.prediction, before)
+    assert np.array_equal(original.rerun(ForcedRoute(net.space)).forced.prediction, before)
 
 
 def test_all_cells_closed_leaves_one_scale_to_the_decoder(net, image):
@@ -107,7 +107,7 @@ def test_closing_the_only_way_through_is_said_and_does_not_fail(net, image):
     one, other = rerun(net, image, forced), rerun(net, image[::-1].copy(), forced)
     assert any("No way through is left" in remark for remark in one.remarks)
     assert any("Image-blind now: L1 s0, L2 s0" in remark for remark in one.remarks)
-    assert np.array_equal(one.after.prediction, other.after.prediction)
+    assert np.array_equal(one.forced.prediction, other.forced.prediction)
 
 
 def test_the_image_goes_on_by_keep_where_the_only_open_path_is_shut(net, image):
@@ -132,13 +132,13 @@ def test_a_base_stays_forced_where_the_rerun_is_silent(net, image):
     assert (original.outcome.gates[net.space.paths_from(1)] == 0).all()
     result = original.rerun(force(net, L3_s0=0))
     wanted = whole(net, image, force(net, L1_s0=0, L3_s0=0))
-    assert np.array_equal(result.after.gates, wanted.gates[0].numpy(), equal_nan=True)
+    assert np.array_equal(result.forced.gates, wanted.gates[0].numpy(), equal_nan=True)
 
 
 def test_a_resized_image_is_segmented_at_its_own_size(net, image, label):
     result = rerun(net, image, force(net, L2_s0=0), resize=(32, 64), label=label)
     assert result.changed.shape == (48, 80)
-    assert result.macs()[0] == macs(net, result.before.gates[None], (32, 64))[0]
+    assert result.macs()[0] == macs(net, result.original.gates[None], (32, 64))[0]
 
 
 def test_a_part_that_a_static_network_has_not_built_is_an_error_in_one_line(make_net, net, image):
@@ -155,8 +155,8 @@ def test_more_classes_than_a_byte_holds_are_told_apart(make_net, image):
     with torch.no_grad():
         net.decoder.predictor.bias[299] = 1e6
     found = rerun(net, image, ForcedRoute(net.space), label=np.full((48, 80), 299))
-    assert (found.before.prediction == 299).all()
-    assert found.before.pixel_accuracy == 1
+    assert (found.original.prediction == 299).all()
+    assert found.original.pixel_accuracy == 1
 
 
 def test_infinity_in_a_cell_that_only_the_forced_route_opens_is_named(make_net, image):

@@ -43,7 +43,7 @@ def test_it_tells_what_two_forward_passes_tell(network, scenes):
         assert row.macs_fvcore == macs(net, one.gates.numpy(), (64, 64), convention="fvcore")
     assert found.images.kl.max() > 0
     apart = found.difference
-    assert apart.value == pytest.approx(found.after.miou - found.before.miou)
+    assert apart.value == pytest.approx(found.without.miou - found.original.miou)
     assert apart.low <= apart.value <= apart.high
 
 
@@ -63,17 +63,17 @@ def test_images_without_a_label_are_no_part_of_the_miou(network, scenes):
     net = network(0.1)
     whole, found = without_starved(net, scenes), without_starved(net, Unlabelled(length=3, size=(64, 64)))
     assert len(found.images) == 3
-    np.testing.assert_array_equal(found.before.hits, whole.before.hits[[0, 2]])
+    np.testing.assert_array_equal(found.original.hits, whole.original.hits[[0, 2]])
     assert np.isfinite(found.difference).all()
 
 
 def test_other_classes_are_not_scored_and_bad_input_is_refused(network, scenes):
     net = RoutingNetwork(NetworkConfig(layers=4, width=4, num_classes=3, stem_width=4)).eval()
     found = without_starved(net, scenes)
-    assert found.before is None
+    assert found.original is None
     assert found.difference is None
     turned = network(0.1, class_names=tuple(scenes.class_names)[::-1])
-    assert without_starved(turned, scenes).before is None
+    assert without_starved(turned, scenes).original is None
     with pytest.raises(InputError, match="at inference only"):
         without_starved(net.train(), scenes)
 

@@ -55,11 +55,11 @@ def test_a_link_forces_what_it_names_and_the_numbers_are_those_of_a_rerun(what_i
     dataset = rv.open_dataset("scenes", length=6, size=(64, 96))
     forced = ForcedRoute.from_text(net.space, "L1 s0=0; L2 s1 up=1")
     result = rv.rerun(net, dataset[3].image, forced, label=dataset[3].label, ignore_index=dataset.ignore_index)
-    before, after = result.macs("fvcore")
+    original, forced = result.macs("fvcore")
     assert metric(app, "changed pixels").value == f"{100 * result.changed.mean():.1f}%"
-    assert metric(app, "mIoU").value == f"{100 * result.after.miou:.1f}%"
-    assert metric(app, "mIoU").delta == f"{100 * (result.after.miou - result.before.miou):+.1f} points"
-    assert metric(app, "MACs (fvcore)").delta == f"{100 * (after - before) / before:+.2f}%"
+    assert metric(app, "mIoU").value == f"{100 * result.forced.miou:.1f}%"
+    assert metric(app, "mIoU").delta == f"{100 * (result.forced.miou - result.original.miou):+.1f} points"
+    assert metric(app, "MACs (fvcore)").delta == f"{100 * (forced - original) / original:+.2f}%"
     asked = result.paths[~result.paths["forced"]]
     assert f"{len(asked)} paths that are not forced changed their activation" in " ".join(
         item.value for item in app.caption

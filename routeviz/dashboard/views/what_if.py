@@ -195,13 +195,13 @@ def save(collection: Collection, original: Original, forced: ForcedRoute, name: 
 def lattice(result: Rerun, name: str) -> None:
     """The forced route, or how it differs from the original; a click forces."""
     space = result.net.space
-    before, after = (np.nan_to_num(one.gates) for one in (result.before, result.after))
-    last = next(reversed(result.forced.changes), "")
+    original, forced = (np.nan_to_num(one.gates) for one in (result.original, result.forced))
+    last = next(reversed(result.route.changes), "")
     if st.session_state[state.SHOWN] == CHANGES:
         components.difference(
             space,
-            before,
-            after,
+            original,
+            forced,
             key=DIFFERENCE,
             names=("original", "forced"),
             selected=last,
@@ -209,12 +209,12 @@ def lattice(result: Rerun, name: str) -> None:
             title=f"What changed on {name}",
         )
         return
-    decided = [UNKNOWN if np.isnan(value) else f"{value:.4g}" for value in result.before.gates]
+    decided = [UNKNOWN if np.isnan(value) else f"{value:.4g}" for value in result.original.gates]
     components.lattice(
         space,
-        after,
+        forced,
         key=LATTICE,
-        forced=~np.isnan(result.forced.activations),
+        forced=~np.isnan(result.route.activations),
         selected=last,
         on_click=lambda: take_click(result, LATTICE),
         title=f"Forced route of {name}",
@@ -228,8 +228,8 @@ def take_click(result: Rerun, key: str) -> None:
     space = result.net.space
     if name not in (*space.path_names, *space.cell_names):
         return
-    is_open = open_paths(space, np.nan_to_num(result.after.gates)[None])[0]
-    forcing.put(forcing.clicked(result.forced, name, is_open=bool(is_open[space.paths_named(name)].any())).to_text())
+    is_open = open_paths(space, np.nan_to_num(result.forced.gates)[None])[0]
+    forcing.put(forcing.clicked(result.route, name, is_open=bool(is_open[space.paths_named(name)].any())).to_text())
 
 
 def type_in(*, forced: bool) -> None:
