@@ -19,7 +19,8 @@ from routeviz.network import NetworkOutput, RoutingNetwork
 from routeviz.network.logits import classes_at
 from routeviz.space import INPUTS, STATES, cell_states, open_paths, sent
 
-SAME = 1e-6
+ALIKE = 1e-6
+"""Activations that differ by no more are the same, but for rounding."""
 NAMED = 4
 
 
@@ -217,7 +218,7 @@ class Rerun:
         gates = np.stack([self.original.gates, self.forced.gates])
         is_open = open_paths(space, np.nan_to_num(gates))
         values = np.nan_to_num(gates)
-        differs = (np.abs(values[0] - values[1]) > SAME) | (np.isnan(gates[0]) != np.isnan(gates[1]))
+        differs = (np.abs(values[0] - values[1]) > ALIKE) | (np.isnan(gates[0]) != np.isnan(gates[1]))
         table = pd.DataFrame(
             {
                 "path": space.path_names,

@@ -12,6 +12,7 @@ import torch
 
 from routeviz.costs import CONVENTIONS, macs
 from routeviz.costs.timing import seconds_of
+from routeviz.counterfactual.rerun import ALIKE
 from routeviz.errors import DatasetError, InputError
 from routeviz.metrics import ClassCounts, confusion
 from routeviz.network import NetworkOutput, RoutingNetwork
@@ -21,8 +22,6 @@ from routeviz.space import cell_states
 from routeviz.stats import Interval, known_difference
 from routeviz.tracing.reading import Reader, Reading
 from routeviz.tracing.recorder import scorable
-
-SAME = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +143,7 @@ def _compared(
         "image_blind": int(states.image_blind.sum()),
         "kl": float(divergence(with_them.logits.log_softmax(dim=1), without.logits)),
         "changed": float((classes[0] != classes[1]).double().mean()),
-        "gates": int((np.abs(gates - other) > SAME).sum()),
+        "gates": int((np.abs(gates - other) > ALIKE).sum()),
     }
     for convention in CONVENTIONS:
         row[f"macs_{convention}"] = int(macs(net, gates, size, convention=convention)[0])

@@ -21,7 +21,7 @@ from routeviz.quantities import count
 from routeviz.space import Route, RoutingSpace, architecture, route_distance
 
 HALF = 0.5
-SAME = 1e-5  # what batches of other sizes round differently
+ROUNDED = 1e-5  # what batches of other sizes round differently
 MOST_RUN = 24
 MOST_DIFFERING = 10
 KEPT_FACTS = ("id", "file", "scale_class")
@@ -195,7 +195,7 @@ def differing(left: Side, right: Side, most: int = MOST_DIFFERING) -> pd.DataFra
             "open_right": right.mean.opens[order],
         }
     )
-    return table[table["difference"].abs() > SAME].reset_index(drop=True)
+    return table[table["difference"].abs() > ROUNDED].reset_index(drop=True)
 
 
 def group_name(conditions: Sequence[str], rows: str = "images") -> str:

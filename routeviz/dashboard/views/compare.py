@@ -36,7 +36,7 @@ from routeviz.space import architectures
 from routeviz.space.kinds import is_lattice
 
 IMAGE, GROUP, ALL, STATIC = KINDS = ("an image", "a group", "all images", "an architecture")
-SAME = "as in the sidebar"
+AS_IN_SIDEBAR = "as in the sidebar"
 LONGEST = 14
 MOST_FACTS = 2
 METRICS = ("jaccard", "hamming")
@@ -123,7 +123,7 @@ def choose_source(side: str, main: Collection) -> tuple[Collection, str]:
     settings = Settings.from_environment()
     shelf = owner.items(settings)
     key = state.of_side(side, "from")
-    offered: dict[str, Item | None] = {SAME: None, **with_routes(shelf, state.value(key))}
+    offered: dict[str, Item | None] = {AS_IN_SIDEBAR: None, **with_routes(shelf, state.value(key))}
     asked.check(key, list(offered))
     name = st.selectbox(
         "Log or checkpoint",

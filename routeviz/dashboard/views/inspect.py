@@ -21,7 +21,7 @@ from routeviz.plots import Sheet, plot_route
 from routeviz.space import Route
 
 LATTICE = "inspect_lattice"
-SAME = 1e-3
+ANOTHER_MACHINE = 1e-3
 OWN_FACTS = 6
 SCORES = (("miou", "mIoU"), ("pixel_accuracy", "pixel accuracy"))
 
@@ -208,7 +208,7 @@ def show_segmentation(collection: Collection, row: int, shape: str) -> None:
 
 def agrees(one: np.ndarray, other: np.ndarray) -> bool:
     """Whether two sets of activations are the same route, but for rounding on another machine."""
-    return np.allclose(one, other, atol=SAME, equal_nan=True)
+    return np.allclose(one, other, atol=ANOTHER_MACHINE, equal_nan=True)
 
 
 def scale_words(facts: Mapping[str, Any]) -> str:
