@@ -128,8 +128,6 @@ def command(
 
     images = dataset.open()
     net = load_checkpoint(checkpoint, small_gate=small_gate)
-    if device.type == "cuda" and device.index is None:
-        device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
     found = importance(
         net.to(device),
         images,

@@ -4,6 +4,7 @@ Nothing heavy is imported before a command runs, so that ``--help`` and a mistyp
 """
 
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -168,7 +169,9 @@ def _device(ctx: click.Context, param: click.Parameter, value: str) -> "torch.de
     import torch
 
     if value == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        value = "cuda" if torch.cuda.is_available() else "cpu"
+    if value == "cuda":  # of the processes that torchrun starts, each has its own
+        value = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
     try:
         device = torch.device(value)
         torch.empty(0, device=device)

@@ -87,8 +87,6 @@ def command(
     images = dataset.open()
     net = load_checkpoint(checkpoint, small_gate=small_gate)
     net.execution = execution or ("captured" if device.type == "cuda" else "folded")
-    if device.type == "cuda" and device.index is None:
-        device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
     log = trace(
         net.to(device),
         images,

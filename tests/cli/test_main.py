@@ -207,6 +207,24 @@ def test_device_is_one_that_is_here():
         assert "choose auto" in str(run(command, "--device", bad).exception)
 
 
+@pytest.mark.parametrize("given", ["auto", "cuda"])
+def test_each_process_of_torchrun_has_a_gpu_of_its_own(monkeypatch, given):
+    @click.command()
+    @device_option
+    def command(device):
+        return str(device)
+
+    asked = []
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.empty", lambda _, device: asked.append(str(device)))
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    assert run(command, "--device", given).return_value == "cuda:3"
+    assert run(command, "--device", "cuda:1").return_value == "cuda:1"
+    monkeypatch.delenv("LOCAL_RANK")
+    assert run(command, "--device", given).return_value == "cuda:0"
+    assert asked == ["cuda:3", "cuda:1", "cuda:0"]
+
+
 def test_example_keeps_its_lines():
     @click.command(epilog=example("routeviz stats log", "routeviz stats log --json | jq .images"))
     def command():
