@@ -19,7 +19,7 @@ from routeviz.plots.style import INK, plain, series
 from routeviz.plots.usage import named
 from routeviz.quantities import count, of_rows
 from routeviz.routelog import RouteLog
-from routeviz.space import open_paths
+from routeviz.space.states import open_activations
 
 MOST_IMAGES = 2_000
 """Images of a group, or of a log in two dimensions, that are looked at; of more, a seeded sample."""
@@ -147,7 +147,7 @@ def route_similarity(
         raise InputError(of_rows(f"no image has a group by {by!r}; choose another column", first.rows_are))
     each = list(logs.values())
     picks = {name: (log, _sample(rows)) for name, (log, rows) in groups.items()}
-    values = {name: _activations(each[log], rows) for name, (log, rows) in picks.items()}
+    values = {name: open_activations(each[log].space, each[log].gates[rows]) for name, (log, rows) in picks.items()}
     table = pd.DataFrame(np.nan, index=list(groups), columns=list(groups))
     for a, left in values.items():
         for b, right in values.items():
@@ -202,7 +202,7 @@ def route_clusters(log: RouteLog, *, clusters: int = 3) -> Clusters:
     if clusters < 1:
         raise InputError(f"{clusters} clusters; give 1 or more")
     rows = _sample(np.arange(len(log)))
-    values = _activations(log, rows)
+    values = open_activations(log.space, log.gates[rows])
     if np.ptp(values, axis=0).any():
         components = PCA(min(2, *values.shape), svd_solver="covariance_eigh").fit(values)
         # A space of one path spreads its images along one line.
@@ -237,12 +237,6 @@ def _sample(rows: np.ndarray) -> np.ndarray:
     if len(rows) <= MOST_IMAGES:
         return rows
     return np.sort(np.random.default_rng(0).choice(rows, MOST_IMAGES, replace=False))
-
-
-def _activations(log: RouteLog, rows: np.ndarray) -> np.ndarray:
-    """Activations of some routes, ``(route, path)`` float64: 0 where not open or unreached."""
-    gates = log.gates[rows]
-    return np.where(open_paths(log.space, gates), gates, 0).astype(np.float64)
 
 
 def _jaccard(left: np.ndarray, right: np.ndarray) -> np.ndarray:

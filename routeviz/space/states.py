@@ -138,6 +138,14 @@ def activations(gates: np.ndarray) -> np.ndarray:
     return np.fmax(gates.T, np.zeros((), gates.dtype), order="C")
 
 
+def open_activations(space: RoutingSpace, gates: np.ndarray) -> np.ndarray:
+    """Activations of paths that are open and whose cell was reached, 0 of all others: ``(image, path)`` float64.
+
+    Parameters are those of :func:`cell_states`.
+    """
+    return np.where(open_paths(space, gates), gates, 0).astype(np.float64)
+
+
 BINS = 10
 
 

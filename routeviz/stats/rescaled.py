@@ -7,8 +7,9 @@ import pandas as pd
 
 from routeviz.routelog import RouteLog
 from routeviz.space import open_paths, route_distance
+from routeviz.space.states import open_activations
 from routeviz.stats.correlation import unit_ranks
-from routeviz.stats.scale import activations, route_measures
+from routeviz.stats.scale import route_measures
 
 RESCALED_WORDS = {
     "padding": "share of what the network sees that only fills it up to a multiple of its coarsest stride",
@@ -75,7 +76,7 @@ def rescaled_paths(log: RouteLog) -> pd.DataFrame:
         one image: there is no chance in them.
     """
     log = log.select(np.argsort(log.facts("factor").factor, kind="stable"))
-    gates = activations(log)
+    gates = open_activations(log.space, log.gates)
     table = log.space.paths[["layer", "scale", "move"]].copy()
     table.insert(0, "path", list(log.space.path_names))
     return table.assign(

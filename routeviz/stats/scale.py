@@ -17,8 +17,8 @@ from sklearn.preprocessing import StandardScaler
 from routeviz.errors import InputError
 from routeviz.quantities import count
 from routeviz.routelog import RouteLog
-from routeviz.space import open_paths
 from routeviz.space.kinds import is_lattice
+from routeviz.space.states import open_activations
 from routeviz.stats.correlation import correlate, looked_at, unit_ranks
 
 SCALE_FACTS = (
@@ -65,7 +65,7 @@ def route_measures(log: RouteLog) -> pd.DataFrame:
         is the finest; NaN where nothing is open); ``open paths``, their number; and, where the log has them, ``MACs
         (conv)``.
     """
-    weight = activations(log)
+    weight = open_activations(log.space, log.gates)
     total = weight.sum(axis=1)
     coarse = weight @ log.space.paths.target_scale.to_numpy(np.float64)
     table = pd.DataFrame({"open paths": (weight > 0).sum(axis=1)})
@@ -122,7 +122,9 @@ def path_correlation(log: RouteLog, *, facts: Sequence[str] | None = None, **set
         If the log has no such column, or too few images have the facts.
     """
     log, known = _looked_at(log, facts, settings)
-    table = correlate(pd.DataFrame(activations(log), columns=list(log.space.path_names)), known, **settings)
+    table = correlate(
+        pd.DataFrame(open_activations(log.space, log.gates), columns=list(log.space.path_names)), known, **settings
+    )
     where = log.space.paths[["layer", "scale", "move"]].set_axis(log.space.path_names)
     return table.join(where, on="value")
 
@@ -252,7 +254,7 @@ def predict_groups(
         rows = log.rows_are
         given = ", ".join(f"{count(n, rows)} ({name})" for name, n in counts.items()) or f"no {rows}"
         raise InputError(f"groups of {given}; prediction in {folds} folds needs two or more groups of {folds} or more")
-    gates = activations(RouteLog(log.gates[rows], log.facts("id").iloc[rows], log.space))
+    gates = open_activations(log.space, log.gates[rows])
     seen = gates if features == "activation" else (gates > 0).astype(np.float64)
     classifier = make_pipeline(StandardScaler(), LinearDiscriminantAnalysis("lsqr", shrinkage="auto"))
     parts = StratifiedKFold(folds, shuffle=True, random_state=seed)
@@ -274,11 +276,6 @@ def predict_groups(
         p=float(p),
         confusion=confusion.rename_axis(index="truth", columns="predicted"),
     )
-
-
-def activations(log: RouteLog) -> np.ndarray:
-    """Activations ``(image, path)`` float64, 0 where shut or unreached."""
-    return np.where(open_paths(log.space, log.gates), log.gates, 0).astype(np.float64)
 
 
 def _looked_at(
