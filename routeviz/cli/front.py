@@ -21,7 +21,7 @@ from routeviz.cli.options import (
     example,
     json_option,
 )
-from routeviz.quantities import quantity
+from routeviz.quantities import quantity, unit_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -186,14 +186,14 @@ def _figures(front: Front, table: pd.DataFrame, out: Path, convention: str) -> d
 
 
 def _text(front: Front, table: pd.DataFrame, out: Path, convention: str, style: str) -> str:
-    unit, letter = (1e9, "G") if table[f"macs_{convention}"].max() >= 1e9 else (1e6, "M")
+    unit, letter = unit_of(table[f"macs_{convention}"].max())
     header = [
         "point",
         "efficient",
         "open paths",
         "mIoU, % [95 %]",
         "difference [95 %, paired]",
-        f"MACs, {letter}",
+        f"MACs, {letter}".removesuffix(", "),
         "saved, %",
     ]
     rows = [

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from routeviz.errors import InputError
+from routeviz.plots.expense import unit_of_macs
 from routeviz.plots.figure import figure
 from routeviz.plots.sheet import Axis, Hover, Line, Panel, Sheet
 from routeviz.plots.style import INK, series
@@ -37,9 +38,7 @@ def plot_common(
         raise InputError("no thresholds; there is nothing to draw")
     table = sweep.sort_values("keep")
     keep, macs = (table[name].to_numpy(float) for name in ("keep", "macs"))
-    highest = max(macs.max(), average or 0)
-    units = ((1e9, "GMACs"), (1e6, "MMACs"), (0, "MACs"))
-    unit, word = next((size or 1, word) for size, word in units if highest >= size)
+    unit, word = unit_of_macs(np.append(macs, average or 0))
     costs = [_curve(0, keep, macs / unit, "common network")]
     texts = (f"{share:.0%}: {cost:.4g} {word}" for share, cost in zip(keep, macs / unit, strict=True))
     costs.append(Hover(keep, macs / unit, tuple(texts)))
