@@ -1,5 +1,6 @@
-"""Large numbers as people read them, in T, G, M or k, and rows of a log as what they are."""
+"""Numbers as people read them, in T, G, M, k or percent, and rows of a log as what they are."""
 
+import math
 import re
 
 UNITS = {"T": 1e12, "G": 1e9, "M": 1e6, "k": 1e3, "": 1.0}
@@ -48,3 +49,17 @@ def quantity(value: float, written: str = ",.3f", small: str = "g") -> str:
     """
     size, letter = unit_of(value)
     return f"{value / size:{written}} {letter}" if letter else f"{value:{small}}"
+
+
+def percent(share: float | None, written: str = ".1f", *, unit: str = " %", unknown: str = "") -> str:
+    """Write a share in percent, ``12.5 %``, or what stands for one that is not known: None or NaN.
+
+    Parameters
+    ----------
+    share : float, or None
+    written : str
+        How Python is to format the number.
+    unit, unknown : str
+        What stands behind a number, and in place of one.
+    """
+    return unknown if share is None or math.isnan(share) else f"{100 * share:{written}}{unit}"

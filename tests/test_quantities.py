@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from routeviz.quantities import of_rows, quantity, unit_of
+from routeviz.quantities import of_rows, percent, quantity, unit_of
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,9 @@ def test_what_is_said_of_images_is_said_of_whatever_the_rows_are():
         "A token opens it; of 3 tokens each token is image-blind, and the Token of an image-blind cell"
     )
     assert of_rows("An image, an image", "architectures") == "An architecture, an architecture"
+
+
+def test_a_share_is_written_in_percent_and_what_is_not_known_is_not_a_number():
+    assert [percent(share) for share in (0, 0.12345, 1.0)] == ["0.0 %", "12.3 %", "100.0 %"]
+    assert percent(-0.5, "+.2f", unit="%") == "-50.00%"
+    assert [percent(share, unknown="?") for share in (None, math.nan)] == ["?", "?"]

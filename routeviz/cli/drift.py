@@ -12,7 +12,7 @@ import click
 
 from routeviz.cli.options import DatasetChoice, ImageSize, dataset_options, device_option, example, json_option
 from routeviz.cli.tables import columns
-from routeviz.quantities import quantity
+from routeviz.quantities import percent, quantity
 from routeviz.writing import whole_file
 
 if TYPE_CHECKING:
@@ -117,11 +117,11 @@ def _steps(table: pd.DataFrame) -> str:
     rows = [header]
     for row in table.to_dict("records"):
         texts = [f"{row[name]}" for name in ("step", "alive", "born", "died")]
-        texts += [_percent(row["changed"]), _percent(row["open"]), f"{row['decided']}"]
+        texts += [percent(row["changed"]), percent(row["open"]), f"{row['decided']}"]
         texts += [f"{row['entropy']:.3f}", f"{row['routes']}"]
-        texts += [_percent(row["miou"])] if "miou" in row else []
+        texts += [percent(row["miou"])] if "miou" in row else []
         for name in costs:
-            texts += [quantity(row[name]), _percent(row[name] / table[name][0])]
+            texts += [quantity(row[name]), percent(row[name] / table[name][0])]
         rows.append(texts)
     return columns(rows, ">" * len(header))
 
@@ -159,10 +159,6 @@ def _warnings(warnings: pd.DataFrame, last: int) -> str:
         text = f"{kind}, {len(found)}: {meaning}. {named}{more}"
         lines.append(fill(text, get_terminal_size().columns, initial_indent="- ", subsequent_indent="  "))
     return "\n".join(lines)
-
-
-def _percent(share: float) -> str:
-    return "" if share != share else f"{100 * share:.1f} %"
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, object]]:

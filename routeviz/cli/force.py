@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from routeviz.cli.options import (
     json_option,
 )
 from routeviz.cli.tables import columns
-from routeviz.quantities import count, quantity
+from routeviz.quantities import count, percent, quantity
 from routeviz.writing import whole_file
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from routeviz.network import RoutingNetwork
 
 REMARKS = 6
+
+_percent = partial(percent, unit="", unknown=UNKNOWN)
+_points = partial(_percent, written="+.1f")
 
 
 @click.command(
@@ -142,7 +146,7 @@ def _figures(found: ForcedEffect, convention: str) -> dict[str, Any]:
 def _table(found: dict[str, Any]) -> str:
     apart, original, forced = found["miou_difference"], found["macs_original"], found["macs_forced"]
     rows = [("", "original", "forced", "change")]
-    changed = f"{100 * found['changed']:.2f} %"
+    changed = percent(found["changed"], ".2f")
     if found["images"] > 1:
         changed += f", in {found['images_changed']} of {found['images']} images"
     rows.append(("pixels that change class", "", "", changed))
@@ -152,18 +156,10 @@ def _table(found: dict[str, Any]) -> str:
         rows.append(
             ("mIoU, %", _percent(found["miou_original"]), _percent(found["miou_forced"]), f"{points}{ends} points")
         )
-    relative = f"{100 * (forced / original - 1):+.2f} %"
+    relative = percent(forced / original - 1, "+.2f")
     rows.append((f"MACs ({found['convention']})", quantity(original), quantity(forced), relative))
     opens = found["open_forced"] - found["open_original"]
     rows.append(("open paths", f"{found['open_original']:.1f}", f"{found['open_forced']:.1f}", f"{opens:+.1f}"))
     rows.append(("gates that answer otherwise", "", "", f"{found['answers']:.1f}"))
     words = "In brackets the paired 95 % interval over images." if apart is not None else ""
     return columns(rows, "<>>>") + (f"\n\n{words}" if words else "")
-
-
-def _percent(share: float) -> str:
-    return UNKNOWN if share != share else f"{100 * share:.1f}"
-
-
-def _points(share: float) -> str:
-    return UNKNOWN if share != share else f"{100 * share:+.1f}"

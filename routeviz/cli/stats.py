@@ -12,6 +12,7 @@ import click
 from routeviz.cli.experts import expert_data, expert_report
 from routeviz.cli.options import example, json_option
 from routeviz.cli.tables import columns, grid
+from routeviz.quantities import percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,11 +86,6 @@ def _origin(log: RouteLog) -> str:
 
 def _percentages(table: pd.DataFrame, labels: list[str], column: str) -> str:
     """Shares by row and layer as whole percentages; only a share of 0 shows as 0, and of 1 as 100."""
-    rows = [[_percentage(share) for share in row] for row in table.to_numpy()]
+    shares = table.clip(0.01, 0.99).where(~table.isin([0, 1]), table)
+    rows = [[percent(share, ".0f", unit="") for share in row] for row in shares.to_numpy()]
     return grid(labels, [f"{column}{layer}" for layer in table.columns], rows)
-
-
-def _percentage(share: float) -> str:
-    if share != share:
-        return ""
-    return f"{100 * share:.0f}" if share in (0, 1) else str(min(99, max(1, round(100 * share))))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 
-from routeviz.quantities import of_rows, quantity
+from routeviz import quantities
+from routeviz.quantities import of_rows
 from routeviz.space import OPEN_THRESHOLD, RoutingSpace, kind_of
 from routeviz.space.kinds import is_lattice
 
@@ -136,12 +137,12 @@ def short(number: float) -> str:
     """A count in three digits and a unit: ``1.23 G``; a dash for what is not known."""
     if number is None or math.isnan(number):
         return UNKNOWN
-    return quantity(number, "#.3g", ".3g").replace(". ", " ")
+    return quantities.quantity(number, "#.3g", ".3g").replace(". ", " ")
 
 
 def percent(share: float) -> str:
     """A share in percent, one decimal; a dash for what is not known."""
-    return UNKNOWN if share is None or math.isnan(share) else f"{100 * share:.1f}%"
+    return quantities.percent(share, unit="%", unknown=UNKNOWN)
 
 
 def plain(text: object) -> str:

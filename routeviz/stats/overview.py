@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import entropy
 
-from routeviz.quantities import of_rows, quantity
+from routeviz.quantities import of_rows, percent, quantity
 from routeviz.routelog import RouteLog
 from routeviz.routelog.log import SIZE
 from routeviz.stats.dynamics import PERMUTATIONS, image_groups, mutual_information
@@ -58,7 +58,7 @@ class Figure:
     def text(self) -> str:
         """The value as people read it: a share in percent, MACs with their unit."""
         if self.unit.startswith("share"):
-            return f"{100 * self.value:.1f} %"
+            return percent(self.value)
         if self.unit.startswith("MACs"):
             return quantity(self.value)
         return f"{self.value:,}" if isinstance(self.value, int) else f"{self.value:,.3f}"
@@ -213,10 +213,11 @@ def _varying(log: RouteLog) -> Iterator[Figure]:
     for column, convention in MACS.items():
         if column in counted:
             of_size = facts[column].astype(float).groupby(np.asarray(sizes))
+            most = of_size.transform("max")
             yield Figure(
                 f"{column}_varying",
                 "MACs that vary",
-                float((1 - of_size.transform("min") / of_size.transform("max")).mean()),
+                float(((most - of_size.transform("min")) / most.where(most != 0, 1)).mean()),
                 f"share, {convention}",
                 "share of the most expensive image's MACs that the cheapest one of the same size does without; mean "
                 "over images, so that differences of size do not count",

@@ -98,6 +98,12 @@ def test_macs_vary_between_images_of_one_size_only(make_log, log):
     assert values(make_log(*rows, macs_conv=macs, **sizes))["macs_conv_varying"] == pytest.approx((0.25 + 0) / 2)
 
 
+def test_images_that_cost_nothing_vary_by_nothing(log, make_log):
+    found = {figure.key: figure for figure in summary(make_log(*log.gates, macs_conv=[0] * len(log)))}
+    assert found["macs_conv_varying"].value == 0
+    assert found["macs_conv_varying"].text == "0.0 %"
+
+
 def test_one_image_has_no_pairs(make_log, log):
     assert "route_distance" not in values(make_log(log.gates[0]))
 
