@@ -55,13 +55,15 @@ def confusion(label: np.ndarray, prediction: np.ndarray, num_classes: int, ignor
     prediction = np.asarray(prediction)
     if prediction.shape != label.shape:
         raise InputError(f"the label is {label.shape}, its prediction {prediction.shape}: resize one to the other")
-    predicted = prediction[labelled].astype(np.int64)
+    if not labelled.all():
+        label, prediction = label[labelled], prediction[labelled]
+    predicted = prediction.astype(np.int64, copy=False)
     if predicted.size and (predicted.min() < 0 or predicted.max() >= num_classes):
         raise InputError(
             f"the prediction holds ids from {predicted.min()} to {predicted.max()}; valid are 0 to {num_classes - 1}"
         )
-    pairs = label[labelled].astype(np.int64) * num_classes + predicted
-    return np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
+    pairs = np.multiply(label, num_classes, dtype=np.int64) + predicted
+    return np.bincount(pairs.ravel(), minlength=num_classes**2).reshape(num_classes, num_classes)
 
 
 def iou(confusion: np.ndarray) -> np.ndarray:

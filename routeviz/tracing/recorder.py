@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -45,12 +46,13 @@ class Recorder:
         self._scored = scorable(net, dataset)
         self._asked = True if forced is None else asked_cells(net.space, forced)
         self._rows: dict[int, tuple[np.ndarray, dict[str, Any], dict[str, Any]]] = {}
+        self._memory = torch.empty(0)
 
     @torch.inference_mode()
     def record(self, batch: list[Reading]) -> None:
         """Segment images of one size; raises NonFiniteError naming the image where numbers are none any more."""
         device = next(self.net.parameters()).device
-        images = torch.stack([self.net.preprocess(reading.image) for reading in batch]).to(device)
+        images = self._normalised([reading.image for reading in batch]).to(device)
         labels = [reading.label if self._scored else None for reading in batch]
         try:
             found = list(self.measure(images, labels))
@@ -86,6 +88,16 @@ class Recorder:
                 (classes,) = classes_at(logits[None], label.shape)
                 table = confusion(label, classes, len(self.names), self.ignore_index)
             yield gates, table, {}
+
+    def _normalised(self, images: list[np.ndarray]) -> torch.Tensor:
+        """Images as the network takes them, always in the same memory: new pages take longer than all that is done."""
+        shape = (len(images), 3, *images[0].shape[:2])
+        if self._memory.numel() < prod(shape):
+            self._memory = torch.empty(prod(shape))
+        batch = self._memory[: prod(shape)].view(shape)
+        for place, image in zip(batch, images, strict=True):
+            place.copy_(self.net.preprocess(image))
+        return batch
 
     def collect(self) -> tuple[np.ndarray, pd.DataFrame]:
         """Give gates ``(image, path)`` and facts of all images since the last time, in dataset order."""
