@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from routeviz.dashboard.components import hinted, text_of, theme_css
@@ -24,7 +25,6 @@ SERIES = {
 }
 SHAPES = 4
 MOST_POINTS = 5_000
-DENSITY = (96, 64)
 BARS = 40
 
 _LEGEND = (
@@ -312,10 +312,12 @@ def bars(
 
 def places(
     xy: np.ndarray,
+    ends: Sequence[tuple[float, float]],
+    density: np.ndarray | None,
     mask: np.ndarray,
     groups: Sequence[Group],
     group: np.ndarray,
-    ids: np.ndarray,
+    ids: pd.Series,
     *,
     rows: str,
     labels: tuple[str, str],
@@ -335,11 +337,15 @@ def places(
     Parameters
     ----------
     xy : ndarray, (image, 2)
+    ends : sequence of (float, float)
+        Of the axes.
+    density : ndarray, (row, column), optional
+        How many of all images lie where between the ends; without one, those that do not pass are drawn as points.
     mask : ndarray, (image,) bool
     groups : sequence of Group
     group : ndarray, (image,) int
         Position in `groups`.
-    ids : ndarray, (image,) str
+    ids : Series, (image,) str
     rows : str
         As for `usage_lattice`.
     labels : (str, str)
@@ -349,13 +355,11 @@ def places(
     marks : sequence of (image, name)
         Images with a ring and a name.
     """
-    ends = [_ends(values) for values in xy.T]
-    passing, rest = np.flatnonzero(mask), np.flatnonzero(~mask)
-    density = None
-    if len(xy) > MOST_POINTS:
-        counts = np.log1p(np.histogram2d(xy[:, 1], xy[:, 0], DENSITY[::-1], ends[::-1])[0])
-        density = {"counts": np.round(counts / counts.max(), 2).ravel().tolist(), "columns": DENSITY[0]}
-        density["rows"], rest = DENSITY[1], rest[:0]
+    passing, rest, shades = np.flatnonzero(mask), np.flatnonzero(~mask), None
+    if density is not None:
+        counts, rest = np.log1p(density), rest[:0]
+        shades = {"counts": np.round(counts / counts.max(), 2).ravel().tolist()}
+        shades |= {"rows": len(density), "columns": density.shape[1]}
     if len(passing) > MOST_POINTS:
         passing = np.sort(np.random.default_rng(0).choice(passing, MOST_POINTS, replace=False))
     shown = np.concatenate([rest, passing])
@@ -363,10 +367,10 @@ def places(
         "x": np.round(xy[shown, 0].astype(float), 4).tolist(),
         "y": np.round(xy[shown, 1].astype(float), 4).tolist(),
         "group": np.where(mask[shown], group[shown], -1).tolist(),
-        "ids": ids[shown].tolist(),
+        "ids": ids.iloc[shown].tolist(),
         "groups": [asdict(one) for one in groups],
         "ends": ends,
-        "density": density,
+        "density": shades,
         "labels": list(labels),
         "tools": of_rows("Drag to filter, click a point to open its image.", rows),
         "outline": None if outline is None else outline.tolist(),
@@ -381,12 +385,6 @@ def _path_texts(names: Sequence[str], mean: np.ndarray, share: np.ndarray, rows:
         f"{name}\nmean activation {value:.3f}\nopen in {percent(part)} of these {rows}"
         for name, value, part in zip(names, mean, share, strict=True)
     ]
-
-
-def _ends(values: np.ndarray) -> tuple[float, float]:
-    low, high = float(values.min()), float(values.max())
-    edge = 0.08 * (high - low) if high - low > 1e-6 else 1.0
-    return low - edge, high + edge
 
 
 def _nothing() -> None:

@@ -213,8 +213,7 @@ def _route_holds(condition: str, evidence: Evidence) -> np.ndarray | None:
     if found := re.fullmatch(rf"(.+) {_RANGE}", condition):
         name, low, high = found[1], _number(found[2]), _number(found[3])
         if name in space.path_names:
-            values = evidence.population().values[:, space.path_names.index(name)]
-            return (values >= low - 1e-6) & (values <= high + 1e-6)
+            return evidence.population().between(space.path_names.index(name), low, high)
         if layer := re.fullmatch(rf"{kind_of(space).column} (\d+)", name):
             return evidence.population().any_between(int(layer[1]), low, high)
     if found := re.fullmatch(r"cluster (\d+) of (\d+)", condition):

@@ -10,13 +10,15 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
+from routeviz.dashboard.blocks import STEPS, Block
 from routeviz.routelog import RouteLog
-from routeviz.space import OPEN_THRESHOLD, STATES, RoutingSpace
-from routeviz.space.states import BINS, activations, bins
+from routeviz.space import RoutingSpace
+from routeviz.space.states import Flow
 
+MOST_EXACT = 100_000
 MOST_PLACED = 20_000
 MOST_CLUSTERED = 2_000
-BLOCK = 16_384
+DENSITY = (96, 64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,64 +29,94 @@ class Clustering:
     typical: np.ndarray
 
 
-class Population:
-    """All routes of a log.
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What some images of a log do.
 
     Attributes
     ----------
-    space : RoutingSpace
-    values : ndarray, (image, path) float32
-        Activations, 0 where a path's cell is unreached.
+    mean : ndarray, (path,)
+        Mean activation of each path; 0 where there are no images.
+    share_open : ndarray, (path,)
+        Share of the images that open each path; 0 where there are none.
+    layer_shares : ndarray, (1 + bin, layer)
+        Share of each layer's gates in each bin of activations. The first row is of paths that are not open; gates of
+        unreached cells do not count. NaN where there is no gate.
+    states : ndarray, (cell, state)
+        Share of the images in which each cell is unreached, closed, open; 0 where there are none.
     """
+
+    mean: np.ndarray
+    share_open: np.ndarray
+    layer_shares: np.ndarray
+    states: np.ndarray
+
+
+class Population:
+    """All routes of a log; the activations of more than `MOST_EXACT` images to the nearest of `blocks.STEPS`."""
 
     def __init__(self, log: RouteLog):
         self.space: RoutingSpace = log.space
-        self.values = np.empty((len(log), self.space.n_paths), np.float32)
-        self._state = log.states.state
+        self.exact = len(log) <= MOST_EXACT
+        blocks: list[Block] = []
 
-        def take(rows: slice, gates: np.ndarray) -> None:
-            reached = (self._state[rows] != STATES.index("unreached")).T
-            self.values[rows] = (activations(gates) * reached[self.space.source]).T
+        def take(rows: slice, flow: Flow) -> None:
+            blocks.append(Block.of(rows, flow, self.space.source, exact=self.exact))
 
         # The log need not keep its gates in memory beside these.
-        log.in_blocks(take)
-        n, n_paths = self.values.shape
-        self._open = np.empty((n_paths, -(-n // 8)), np.uint8)
-        for start in range(0, n, BLOCK):
-            bits = np.packbits((self.values[start : start + BLOCK] > OPEN_THRESHOLD).T, axis=1)
-            self._open[:, start // 8 : start // 8 + bits.shape[1]] = bits
+        self._keys = log.tally_with(take).keys
+        self._blocks = sorted(blocks, key=lambda block: block.rows.start)
         self.clusters = lru_cache(maxsize=4)(self._cluster)
 
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self._keys)
 
     def opened(self, path: int) -> np.ndarray:
         """Which images open a path, ``(image,)`` bool."""
-        return np.unpackbits(self._open[path], count=len(self)).astype(bool)
+        byte, place = divmod(path, 8)
+        return (self._keys[:, byte] >> (7 - place) & 1).astype(bool)
 
-    def mean(self, mask: np.ndarray) -> np.ndarray:
-        """Mean activation of each path over some images, ``(path,)``; 0 where there are none."""
-        return (mask.astype(np.float32) @ self.values) / max(mask.sum(), 1)
+    def activation(self, path: int) -> np.ndarray:
+        """Activations of a path, 0 where its cell is unreached, ``(image,)`` float32."""
+        return np.concatenate([block.values(path) for block in self._blocks])
 
-    def share_open(self, mask: np.ndarray) -> np.ndarray:
-        """Share of some images that open each path, ``(path,)``; 0 where there are none."""
-        return np.bitwise_count(self._open & np.packbits(mask)).sum(axis=1, dtype=np.int64) / max(mask.sum(), 1)
-
-    def layer_shares(self, mask: np.ndarray) -> np.ndarray:
-        """Share of each layer's gates in each bin of activations, over some images, ``(1 + bin, layer)``.
-
-        The first row is of paths that are not open; gates of unreached cells do not count. NaN where there is no gate.
-        """
-        by_path = np.bitwise_count(self._binned & np.packbits(mask)).sum(axis=2, dtype=np.int64)
+    def part(self, mask: np.ndarray) -> Part:
+        """What some images do, of a mask, ``(image,)`` bool."""
+        n = max(np.count_nonzero(mask), 1)
+        every = [block.sums(mask[block.rows]) for block in self._blocks]
+        activation, binned, reached, live = (np.sum(parts, axis=0) for parts in zip(*every, strict=True))
         layers = self.space.paths["layer"].to_numpy()
-        counts = np.array([by_path[:, layers == layer].sum(axis=1) for layer in range(self.space.layers + 1)]).T
+        counts = np.array([binned[:-1, layers == layer].sum(axis=1) for layer in range(self.space.layers + 1)]).T
         total = counts.sum(axis=0)
-        return np.divide(counts, total, out=np.full(counts.shape, np.nan), where=total > 0)
+        return Part(
+            activation / n,
+            binned[1:-1].sum(axis=0) / n,
+            np.divide(counts, total, out=np.full(counts.shape, np.nan), where=total > 0),
+            np.stack([np.count_nonzero(mask) - reached, reached - live, live], axis=1) / n,
+        )
+
+    def between(self, path: int, low: float, high: float) -> np.ndarray:
+        """Which images have an activation in a range on a path, but for rounding, ``(image,)`` bool."""
+        slack = 1e-6 if self.exact else 1 / STEPS
+        values = self.activation(path)
+        return (values >= low - slack) & (values <= high + slack)
 
     def any_between(self, layer: int, low: float, high: float) -> np.ndarray:
         """Which images have an activation in a range on any path of a layer, ``(image,)`` bool."""
-        values = self.values[:, (self.space.paths["layer"] == layer).to_numpy()]
-        return ((values >= low) & (values <= high)).any(axis=1)
+        paths = np.flatnonzero(self.space.paths["layer"] == layer)
+        found = []
+        for block in self._blocks:
+            values = block.values(paths)
+            found.append(((values >= low) & (values <= high)).any(axis=0))
+        return np.concatenate(found)
+
+    def activations(self, rows: np.ndarray) -> np.ndarray:
+        """Activations of some images at sorted positions, ``(row, path)`` float32."""
+        found = []
+        for block in self._blocks:
+            first, last = np.searchsorted(rows, (block.rows.start, block.rows.stop))
+            found.append(block.values()[:, rows[first:last] - block.rows.start].T)
+        return np.concatenate(found)
 
     @cached_property
     def places(self) -> np.ndarray:
@@ -97,8 +129,19 @@ class Population:
         return self._plane[1]
 
     @cached_property
+    def ends(self) -> list[tuple[float, float]]:
+        """Where a drawing of `places` begins and ends, along each axis."""
+        return [_ends(values) for values in self.places.T]
+
+    @cached_property
+    def density(self) -> np.ndarray:
+        """How many images lie where between the `ends`, of `DENSITY` columns and rows, ``(row, column)`` int."""
+        x, y = self.places.T
+        return np.histogram2d(y, x, DENSITY[::-1], self.ends[::-1])[0].astype(int)
+
+    @cached_property
     def _plane(self) -> tuple[np.ndarray, np.ndarray]:
-        fitted = self.values[sample(len(self), MOST_PLACED)].astype(np.float64)
+        fitted = self.activations(sample(len(self), MOST_PLACED)).astype(np.float64)
         mean = fitted.mean(axis=0)
         fitted -= mean
         variance, directions = np.linalg.eigh(fitted.T @ fitted)
@@ -109,23 +152,7 @@ class Population:
         total = np.maximum(variance, 0).sum()
         explained = np.maximum(variance[::-1][:2], 0) / total if total > 1e-12 else np.zeros(2)
         axes, mean = axes.astype(np.float32), mean.astype(np.float32)
-        return self.values @ axes - mean @ axes, explained
-
-    @cached_property
-    def _binned(self) -> np.ndarray:
-        """Which images have which path's activation in which bin, as bits, ``(1 + bin, path, image / 8)``."""
-        n, n_paths = self.values.shape
-        planes = np.empty((BINS + 1, n_paths, -(-n // 8)), np.uint8)
-        for start in range(0, n, BLOCK):
-            rows = slice(start, start + BLOCK)
-            values = np.ascontiguousarray(self.values[rows].T)
-            numbers = bins(values)
-            unreached = np.ascontiguousarray(self._state[rows].T) == STATES.index("unreached")
-            numbers[unreached[self.space.source]] = BINS + 1
-            for number in range(BINS + 1):
-                bits = np.packbits(numbers == number, axis=1)
-                planes[number, :, start // 8 : start // 8 + bits.shape[1]] = bits
-        return planes
+        return np.concatenate([block.values().T @ axes for block in self._blocks]) - mean @ axes, explained
 
     def _cluster(self, wanted: int) -> Clustering:
         """Clusters by k-means on all activations; never more than there are different routes among those fitted."""
@@ -133,17 +160,24 @@ class Population:
         from sklearn.metrics import pairwise_distances_argmin
 
         rows = sample(len(self), MOST_CLUSTERED)
-        values = self.values[rows].astype(np.float64)
+        values = self.activations(rows).astype(np.float64)
         n_clusters = min(wanted, len({row.tobytes() for row in values}))  # sorting the rows takes longer than k-means
         fit = KMeans(n_clusters, n_init=4, random_state=0).fit(values)
         order = np.argsort(-np.bincount(fit.labels_, minlength=n_clusters), kind="stable")
         centres = fit.cluster_centers_[order]
         typical = rows[pairwise_distances_argmin(centres, values)]
         # |v - c|² without |v|², which is the same for all clusters.
-        far = (centres**2).sum(axis=1).astype(np.float32) - 2 * self.values @ centres.T.astype(np.float32)
-        return Clustering(far.argmin(axis=1).astype(np.int8), typical)
+        squares, twice = (centres**2).sum(axis=1).astype(np.float32), 2 * centres.astype(np.float32)
+        nearest = [(squares[:, None] - twice @ block.values()).argmin(axis=0) for block in self._blocks]
+        return Clustering(np.concatenate(nearest).astype(np.int8), typical)
 
 
 def sample(n: int, most: int) -> np.ndarray:
     """Positions of at most so many of n images, sorted; the same ones each time."""
     return np.arange(n) if n <= most else np.sort(np.random.default_rng(0).choice(n, most, replace=False))
+
+
+def _ends(values: np.ndarray) -> tuple[float, float]:
+    low, high = float(values.min()), float(values.max())
+    edge = 0.08 * (high - low) if high - low > 1e-6 else 1.0
+    return low - edge, high + edge

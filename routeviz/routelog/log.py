@@ -19,7 +19,7 @@ from routeviz.routelog.header import plain, read_header
 from routeviz.routelog.partcosts import PartCosts
 from routeviz.routelog.shards import Skipped, check_rows
 from routeviz.routelog.summary import summary_html
-from routeviz.routelog.tally import Tally, Work, tally
+from routeviz.routelog.tally import Beside, Tally, Work, tally
 from routeviz.routelog.writer import LogWriter
 from routeviz.space import CellStates, Route, RoutingSpace
 from routeviz.space.states import in_blocks
@@ -110,7 +110,16 @@ class RouteLog:
     @cached_property
     def tally(self) -> Tally:
         """What all routes come to, from one pass over the gates."""
-        return tally(self.space, len(self), self.in_blocks)
+        return self._tally()
+
+    def tally_with(self, beside: Beside) -> Tally:
+        """Take the `tally` anew, and call ``beside(rows, flow)`` in the same pass, as `in_blocks` calls its work.
+
+        ``flow`` is what the routes of these rows do, as `routeviz.space.states.flow` tells it but for activations in
+        unreached cells, which are 0; it is not to be kept, as it changes afterwards.
+        """
+        self.__dict__["tally"] = found = self._tally(beside)
+        return found
 
     def opened(self, rows: Any) -> np.ndarray:
         """Return which paths images open, ``(row, path)`` bool; ``rows`` are positions or a mask."""
@@ -242,6 +251,9 @@ class RouteLog:
                     raise
         except OSError as error:
             raise LogError(f"cannot write {folder}: {error.strerror}; choose another folder") from error
+
+    def _tally(self, beside: Beside | None = None) -> Tally:
+        return tally(self.space, len(self), self.in_blocks, beside)
 
     def _facts(self, columns: Sequence[str]) -> pd.DataFrame:
         return self._images[list(columns)].copy(deep=False)

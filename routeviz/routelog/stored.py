@@ -33,7 +33,7 @@ from routeviz.routelog.shards import (
     shard_count,
     shard_path,
 )
-from routeviz.routelog.tally import Tally, Work, tally
+from routeviz.routelog.tally import Beside, Tally, Work
 from routeviz.space import RoutingSpace
 from routeviz.space.states import BLOCK
 
@@ -119,12 +119,6 @@ class StoredLog(RouteLog):
         gates.setflags(write=False)
         return gates
 
-    @cached_property
-    def tally(self) -> Tally:
-        """What all routes come to; see `RouteLog.tally`."""
-        with self._fits_in_memory():
-            return tally(self.space, len(self), self.in_blocks)
-
     @contextmanager
     def _fits_in_memory(self) -> Iterator[None]:
         for number in range(len(self._paths)):
@@ -161,6 +155,10 @@ class StoredLog(RouteLog):
         except InputError as error:
             raise LogError(f"{self.folder}: {error}") from None
         return images
+
+    def _tally(self, beside: Beside | None = None) -> Tally:
+        with self._fits_in_memory():
+            return super()._tally(beside)
 
     def _facts(self, columns: Sequence[str]) -> pd.DataFrame:
         if "_images" in self.__dict__:

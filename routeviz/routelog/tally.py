@@ -9,10 +9,13 @@ import numpy as np
 
 from routeviz.space import CellStates, RoutingSpace
 from routeviz.space.bits import pack
-from routeviz.space.states import flow
+from routeviz.space.states import Flow, flow
 
 Work = Callable[[slice, np.ndarray], None]
 """What is done with the places and the gates, ``(image, path)``, of some images."""
+
+Beside = Callable[[slice, Flow], None]
+"""What is done with the places of some images and what their routes do, activations of unreached cells being 0."""
 
 
 class Tally(NamedTuple):
@@ -37,7 +40,9 @@ class Tally(NamedTuple):
     total_open: np.ndarray
 
 
-def tally(space: RoutingSpace, n_images: int, in_blocks: Callable[[Work], None]) -> Tally:
+def tally(
+    space: RoutingSpace, n_images: int, in_blocks: Callable[[Work], None], beside: Beside | None = None
+) -> Tally:
     """Derive what routes come to.
 
     Parameters
@@ -46,6 +51,8 @@ def tally(space: RoutingSpace, n_images: int, in_blocks: Callable[[Work], None])
     n_images : int
     in_blocks : callable
         Calls what it is given for all images, so many at a time, in any order and by any thread.
+    beside : callable, optional
+        Called in the same pass; what it is called with changes afterwards.
 
     Returns
     -------
@@ -62,6 +69,8 @@ def tally(space: RoutingSpace, n_images: int, in_blocks: Callable[[Work], None])
         keys[rows] = pack(found.opened).T
         alphas = np.multiply(found.alphas, found.reached[space.source], out=found.alphas)
         total = _sums(alphas)
+        if beside is not None:
+            beside(rows, found)
         alphas *= found.opened
         sums.append((rows.start, np.stack([_counts(found.opened), total, _sums(alphas)])))
 

@@ -151,8 +151,10 @@ BINS = 10
 
 def bins(activations: np.ndarray) -> np.ndarray:
     """Bin of each activation, uint8: 0 where a path is not open, or NaN, else 1 to `BINS`, of equal widths to 1."""
-    above = 1 + np.fmin(activations * BINS, BINS - 1).astype(np.uint8)
-    return np.where(activations > OPEN_THRESHOLD, above, 0)
+    numbers = np.fmin(activations * BINS, BINS - 1).astype(np.uint8)
+    numbers += 1
+    numbers *= activations > OPEN_THRESHOLD
+    return numbers
 
 
 def checked(space: RoutingSpace, gates: np.ndarray) -> np.ndarray:

@@ -97,7 +97,7 @@ def test_a_box_in_the_plane_filters_and_clear_takes_it_back(page, population):
 
 
 def test_clicks_on_a_path_ask_for_open_then_shut_then_any(page, shelf, population):
-    share = population.share_open(np.ones(6, bool))
+    share = population.part(np.ones(6, bool)).share_open
     decided = np.flatnonzero((share > 0) & (share < 1))
     name = shelf.log.space.path_names[decided[0]]
     n_open = round(6 * float(share[decided[0]]))

@@ -45,9 +45,10 @@ def test_numbers_of_any_part_are_those_of_its_own_log(log):
     population, mask = Population(log), np.array([True, False, True, True, False, True])
     part = log.select(mask)
     usage = path_usage(part)
-    assert population.mean(mask) == pytest.approx(usage.activation.to_numpy(), abs=1e-6)
-    assert population.share_open(mask) == pytest.approx(usage.open.to_numpy())
-    assert population.layer_shares(mask) == pytest.approx(activation_shares(part), nan_ok=True)
+    found = population.part(mask)
+    assert found.mean == pytest.approx(usage.activation.to_numpy(), abs=1e-6)
+    assert found.share_open == pytest.approx(usage.open.to_numpy())
+    assert found.layer_shares == pytest.approx(activation_shares(part), nan_ok=True)
 
 
 def test_a_log_of_one_path_has_a_plane_and_tenths_lie_in_one_bin():
@@ -57,7 +58,7 @@ def test_a_log_of_one_path_has_a_plane_and_tenths_lie_in_one_bin():
     one = RouteLog(gates, pd.DataFrame({"id": [str(n) for n in range(20)]}), space)
     population = Population(one)
     everyone = np.ones(20, bool)
-    assert population.layer_shares(everyone) == pytest.approx(activation_shares(one), nan_ok=True)
+    assert population.part(everyone).layer_shares == pytest.approx(activation_shares(one), nan_ok=True)
     assert population.places.shape == route_clusters(one).places.shape == (20, 2)
 
 

@@ -279,7 +279,7 @@ def test_a_log_that_memory_does_not_hold_is_one_line(folder, monkeypatch):
     def fail(*_):
         raise MemoryError("Unable to allocate 2 EiB")
 
-    monkeypatch.setattr("routeviz.routelog.stored.tally", fail)
+    monkeypatch.setattr("routeviz.routelog.log.tally", fail)
     with pytest.raises(LogError, match="has 100 images, more than memory holds: Unable to allocate 2 EiB"):
         _ = load_log(folder).tally
 

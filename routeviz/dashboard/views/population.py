@@ -27,7 +27,7 @@ from routeviz.dashboard import (
 )
 from routeviz.dashboard.chooser import choose_collection, thumbnail_of
 from routeviz.dashboard.collection import Collection
-from routeviz.dashboard.population import MOST_CLUSTERED, MOST_PLACED, Population
+from routeviz.dashboard.population import MOST_CLUSTERED, MOST_PLACED, Part, Population
 from routeviz.dashboard.words import plain, short
 from routeviz.plots import Sheet
 from routeviz.quantities import count, unit_of
@@ -71,10 +71,11 @@ def population_view(collection: Collection, convention: str) -> None:
         answer(collection, mask, convention)
         return
     population = caches.population(collection.log.digest, collection.log)
-    usage(collection, population, mask)
+    part = population.part(mask)
+    usage(collection, part, mask)
     left, right = st.columns(2, gap="medium")
     with left:
-        activations(collection, population, mask)
+        activations(collection, population, part, mask)
     with right:
         cost(collection, mask, convention)
     left, right = st.columns([2, 1], gap="medium")
@@ -86,12 +87,10 @@ def population_view(collection: Collection, convention: str) -> None:
     tradeoff.show(collection, mask, convention)
 
 
-def usage(collection: Collection, population: Population, mask: np.ndarray) -> None:
+def usage(collection: Collection, part: Part, mask: np.ndarray) -> None:
     """What the images do of the space, as the lattice and as a heat map by layer, scale and move."""
     log, space = collection.log, collection.space
-    mean, share = population.mean(mask), population.share_open(mask)
-    some = log.states.state if mask.all() else log.states.state[mask]
-    states = np.stack([(some == code).mean(axis=0) for code in range(len(STATES))], axis=1)
+    mean, share = part.mean, part.share_open
     asked.check(state.SHOWS, list(SHOWN), "number of the lattice")
     with title_line():
         words = st.empty()
@@ -118,7 +117,7 @@ def usage(collection: Collection, population: Population, mask: np.ndarray) -> N
         space,
         mean,
         share,
-        states,
+        part.states,
         by_share=by_share,
         rows=log.rows_are,
         title=title,
@@ -149,7 +148,7 @@ def usage(collection: Collection, population: Population, mask: np.ndarray) -> N
     )
 
 
-def activations(collection: Collection, population: Population, mask: np.ndarray) -> None:
+def activations(collection: Collection, population: Population, part: Part, mask: np.ndarray) -> None:
     """How activations are spread: by layer, or those of one path."""
     log, space = collection.log, collection.space
     with title_line():
@@ -172,7 +171,7 @@ def activations(collection: Collection, population: Population, mask: np.ndarray
     asked.say(state.GATES_OF, "path")
     if of == ways[0]:
         charts.activation_grid(
-            population.layer_shares(mask),
+            part.layer_shares,
             across=kind_of(space).column,
             chosen=state.values(state.FILTER),
             key=GATES,
@@ -180,10 +179,10 @@ def activations(collection: Collection, population: Population, mask: np.ndarray
         )
         return
     path = space.path_names.index(of)
-    reached = (log.states.state != STATES.index("unreached"))[:, space.source[path]]
+    reached = log.states.state[:, space.source[path]] != STATES.index("unreached")
     key = f"{GATES}_one"
     charts.bars(
-        np.where(reached, population.values[:, path], np.nan),
+        np.where(reached, population.activation(path), np.nan),
         mask,
         rows=log.rows_are,
         ends=(0.0, 1.0),
@@ -257,10 +256,12 @@ def plane(collection: Collection, population: Population, mask: np.ndarray, conv
     groups, group = colouring.groups(collection, mask, by, found, convention)
     charts.places(
         population.places,
+        population.ends,
+        population.density if n > charts.MOST_POINTS else None,
         mask,
         groups,
         group,
-        collection.facts["id"].to_numpy(),
+        collection.facts["id"],
         rows=log.rows_are,
         labels=tuple(f"component {at + 1} ({share:.0%} of variance)" for at, share in enumerate(population.explained)),
         outline=filters.outline(filters.about(state.values(state.FILTER), "place")),
