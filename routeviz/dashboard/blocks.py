@@ -72,9 +72,11 @@ class Block:
             _words(flow.live),
         )
 
-    def values(self, paths: slice | np.ndarray | int = slice(None)) -> np.ndarray:
-        """Activations of paths, ``(path, image)`` float32."""
-        kept = self.kept[paths]
+    def values(
+        self, paths: slice | np.ndarray | int = slice(None), images: slice | np.ndarray = slice(None)
+    ) -> np.ndarray:
+        """Activations of paths for some of the images, ``(path, image)`` float32."""
+        kept = self.kept[paths][..., images]
         return kept if kept.dtype == np.float32 else kept * np.float32(1 / STEPS)
 
     def sums(self, mask: np.ndarray) -> Sums:

@@ -312,13 +312,13 @@ def bars(
 
 def places(
     xy: np.ndarray,
-    ends: Sequence[tuple[float, float]],
-    density: np.ndarray | None,
     mask: np.ndarray,
     groups: Sequence[Group],
     group: np.ndarray,
     ids: pd.Series,
     *,
+    ends: Sequence[tuple[float, float]],
+    density: np.ndarray | None = None,
     rows: str,
     labels: tuple[str, str],
     outline: np.ndarray | None = None,
@@ -337,15 +337,15 @@ def places(
     Parameters
     ----------
     xy : ndarray, (image, 2)
-    ends : sequence of (float, float)
-        Of the axes.
-    density : ndarray, (row, column), optional
-        How many of all images lie where between the ends; without one, those that do not pass are drawn as points.
     mask : ndarray, (image,) bool
     groups : sequence of Group
     group : ndarray, (image,) int
         Position in `groups`.
     ids : Series, (image,) str
+    ends : sequence of (float, float)
+        Of the axes.
+    density : ndarray, (row, column), optional
+        How many of all images lie where between the ends; without one, those that do not pass are drawn as points.
     rows : str
         As for `usage_lattice`.
     labels : (str, str)

@@ -115,7 +115,7 @@ class Population:
         found = []
         for block in self._blocks:
             first, last = np.searchsorted(rows, (block.rows.start, block.rows.stop))
-            found.append(block.values()[:, rows[first:last] - block.rows.start].T)
+            found.append(block.values(images=rows[first:last] - block.rows.start).T)
         return np.concatenate(found)
 
     @cached_property

@@ -40,9 +40,7 @@ class Tally(NamedTuple):
     total_open: np.ndarray
 
 
-def tally(
-    space: RoutingSpace, n_images: int, in_blocks: Callable[[Work], None], beside: Beside | None = None
-) -> Tally:
+def tally(space: RoutingSpace, n_images: int, in_blocks: Callable[[Work], None], beside: Beside | None = None) -> Tally:
     """Derive what routes come to.
 
     Parameters

@@ -6,6 +6,7 @@ import pytest
 
 import routeviz as rv
 from routeviz.dashboard import charts, state
+from routeviz.dashboard.blocks import STEPS
 from routeviz.dashboard.population import Population
 from routeviz.plots.likeness import route_clusters
 from routeviz.plots.usage import activation_shares
@@ -49,6 +50,41 @@ def test_numbers_of_any_part_are_those_of_its_own_log(log):
     assert found.mean == pytest.approx(usage.activation.to_numpy(), abs=1e-6)
     assert found.share_open == pytest.approx(usage.open.to_numpy())
     assert found.layer_shares == pytest.approx(activation_shares(part), nan_ok=True)
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_any_part_of_many_blocks_is_what_it_is_of_one(log, monkeypatch, exact):
+    gates = np.repeat(log.gates, 30, axis=0) * np.linspace(0, 1, 180, dtype=np.float32)[:, None]
+    images = pd.DataFrame({"id": [str(number) for number in range(180)]})
+    many = RouteLog(gates, images, log.space)
+    one, mask = Population(many), np.random.default_rng(0).random(180) < 0.6
+    monkeypatch.setattr("routeviz.space.states.BLOCK", 77)
+    if not exact:
+        monkeypatch.setattr("routeviz.dashboard.population.MOST_EXACT", 100)
+    population = Population(many)
+    assert population.exact == exact
+    assert len(population) == 180
+    within = 1e-6 if exact else 1 / STEPS
+    for some in (mask, ~mask, np.ones_like(mask), np.zeros_like(mask)):
+        found, wanted = population.part(some), one.part(some)
+        assert found.share_open.tolist() == wanted.share_open.tolist()
+        assert found.states.tolist() == wanted.states.tolist()
+        assert found.layer_shares == pytest.approx(wanted.layer_shares, nan_ok=True, abs=0)
+        assert found.mean == pytest.approx(wanted.mean, abs=within)
+    states = many.select(mask).states.state
+    assert population.part(mask).states == pytest.approx(
+        np.stack([(states == code).mean(0) for code in range(3)], axis=1)
+    )
+    opened = many.opened(slice(None))
+    for path in (0, 3, log.space.n_paths - 1):
+        assert (population.opened(path) == opened[:, path]).all()
+        assert population.activation(path) == pytest.approx(one.activation(path), abs=within)
+        low, high = np.quantile(one.activation(path), (0.2, 0.8))
+        assert (population.between(path, low, high) >= one.between(path, low, high)).all()
+    assert population.places == pytest.approx(one.places, abs=20 * within)
+    assert population.density.sum() == 180
+    assert population.clusters(3).typical.tolist() == one.clusters(3).typical.tolist()
+    assert population.clusters(3).cluster.tolist() == one.clusters(3).cluster.tolist()
 
 
 def test_a_log_of_one_path_has_a_plane_and_tenths_lie_in_one_bin():

@@ -25,6 +25,7 @@ from routeviz.dashboard import (
     tradeoff,
     unlogged,
 )
+from routeviz.dashboard.blocks import STEPS
 from routeviz.dashboard.chooser import choose_collection, thumbnail_of
 from routeviz.dashboard.collection import Collection
 from routeviz.dashboard.population import MOST_CLUSTERED, MOST_PLACED, Part, Population
@@ -154,7 +155,8 @@ def activations(collection: Collection, population: Population, part: Part, mask
     with title_line():
         st.markdown(
             "**Activations**",
-            help=f"{collection.explain('activation')} Gates of unreached cells do not count.",
+            help=f"{collection.explain('activation')} Gates of unreached cells do not count."
+            + ("" if population.exact else f" Of so many {log.rows_are} they are kept to the nearest 1/{STEPS:,}."),
             width="stretch",
         )
         ways = [ALL_PATHS.format(kind_of(space).column), *space.path_names]
@@ -256,12 +258,12 @@ def plane(collection: Collection, population: Population, mask: np.ndarray, conv
     groups, group = colouring.groups(collection, mask, by, found, convention)
     charts.places(
         population.places,
-        population.ends,
-        population.density if n > charts.MOST_POINTS else None,
         mask,
         groups,
         group,
         collection.facts["id"],
+        ends=population.ends,
+        density=population.density if n > charts.MOST_POINTS else None,
         rows=log.rows_are,
         labels=tuple(f"component {at + 1} ({share:.0%} of variance)" for at, share in enumerate(population.explained)),
         outline=filters.outline(filters.about(state.values(state.FILTER), "place")),
