@@ -92,8 +92,8 @@ class ForcedRoute:
         return together
 
     def to_text(self) -> str:
-        """One line for an address or a command: ``L3 s1 up=0; L5 s2=0.5``."""
-        return "; ".join(f"{name}={value:.6g}" for name, value in self.changes.items())
+        """One line for an address or a command, with every digit that is needed: ``L3 s1 up=0; L5 s2=0.5``."""
+        return "; ".join(f"{name}={repr(value).removesuffix('.0')}" for name, value in self.changes.items())
 
     @classmethod
     def from_text(cls, space: RoutingSpace, text: str, *, name: str = "") -> ForcedRoute:
@@ -116,10 +116,10 @@ class ForcedRoute:
         for cell, cell_name in enumerate(space.cell_names):
             paths = space.paths_from(cell)
             if len(set(values[paths].tolist())) == 1 and not np.isnan(values[paths]).any():
-                changes[cell_name] = float(values[paths][0])
+                changes[cell_name] = _shortest(values[paths][0])
             else:
-                names = zip(space.path_names[paths], values[paths].tolist(), strict=True)
-                changes |= {path: value for path, value in names if not np.isnan(value)}
+                names = zip(space.path_names[paths], values[paths], strict=True)
+                changes |= {path: _shortest(value) for path, value in names if not np.isnan(value)}
         return cls(space, changes, name=name)
 
     def to_json(self) -> str:
@@ -150,6 +150,11 @@ class ForcedRoute:
 
     def __hash__(self) -> int:
         return hash((self.space, self.activations.tobytes()))
+
+
+def _shortest(value: np.float32) -> float:
+    """The float of fewest digits that is this float32: 0.1, not 0.10000000149011612."""
+    return float(str(value))
 
 
 def _value(name: str, value: float | str) -> float:

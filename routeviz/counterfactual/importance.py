@@ -19,6 +19,7 @@ from routeviz.metrics import mean_iou_of
 from routeviz.network import RoutingNetwork
 from routeviz.network.forcing import RouteLike, forced_gates
 from routeviz.routelog import RouteLog, load_log
+from routeviz.routelog.log import rows_of
 from routeviz.space import RoutingSpace, open_paths
 from routeviz.tracing.recorder import Recorder
 from routeviz.tracing.source import source_of
@@ -71,9 +72,9 @@ class Importance:
         """Paths that are open, ``(image, path)`` bool."""
         return open_paths(self.space, np.nan_to_num(self.gates))
 
-    def select(self, rows: Sequence[int]) -> Importance:
-        """The same for some images, by their positions."""
-        rows = np.asarray(rows, int)
+    def select(self, index: Any) -> Importance:
+        """The same for some images; index and errors as of `RouteLog.select`."""
+        rows = rows_of(index, len(self))
         counts = {name: self._counts(name, rows) for name in ("hits", "labelled", "predicted")}
         return Importance(
             self.space,
@@ -118,9 +119,9 @@ class Importance:
         DataFrame
             One row a path, in the space's order: ``path`` (short name), ``layer``, ``scale``, ``move``,
             ``target_layer``, ``target_scale``; ``open``, share of images that open it; ``activation``, mean, 0 where
-            its cell is unreached. What closing it does, means over all images (0 where it is shut): ``kl`` in nats,
-            ``changed`` as a share of pixels, ``macs_conv``, ``macs_fvcore``, ``macs_released`` (after less before). The
-            same where it is open, NaN where it never is: ``kl_open``, ``changed_open``, and ``saved_conv``,
+            its cell is unreached. What closing it does, means over all images (0 where its activation is): ``kl`` in
+            nats, ``changed`` as a share of pixels, and the change of ``macs_conv``, ``macs_fvcore``, ``macs_released``.
+            The same where it is open, NaN where it never is: ``kl_open``, ``changed_open``, and ``saved_conv``,
             ``saved_fvcore``, ``saved_released``, saved MACs as a share of those of the images that open it. Of labelled
             images: ``miou``, change of the mIoU over all of them, and ``miou_images``, mean change of each one's own.
         """

@@ -28,7 +28,7 @@ THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.8)
 ROUNDS, SHARE, RANKED = 12, 0.01, 16
 RESAMPLES = 1999
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_THRESHOLD, _GREEDY = "threshold-{:g}", "greedy-{:02d}"
+_GREEDY = "greedy-{:02d}"
 _OWN = (UNSWEPT, "threshold-", "greedy-")
 
 
@@ -107,7 +107,7 @@ def budget_front(
     WriteError, LogError
         If the folder holds a front of other settings, or cannot be written.
     """
-    values = sorted({float(value) for value in thresholds})
+    values = _apart(thresholds)
     if any(not OPEN_THRESHOLD < value <= 1 for value in values):
         raise InputError(
             f"thresholds {', '.join(f'{v:g}' for v in values)}; give each above {OPEN_THRESHOLD:g}, up to 1"
@@ -152,7 +152,17 @@ def budget_front(
 def point_names(thresholds: Sequence[float] = THRESHOLDS, rounds: int = ROUNDS) -> list[str]:
     """Names of the points of one network that `budget_front` comes to, where no round ends it early."""
     greedy = [_GREEDY.format(number) for number in range(1, rounds + 1)]
-    return [UNSWEPT, *(_THRESHOLD.format(value) for value in sorted(set(thresholds))), *greedy]
+    return [UNSWEPT, *(_threshold_name(value) for value in _apart(thresholds)), *greedy]
+
+
+def _apart(thresholds: Sequence[float]) -> list[float]:
+    """Thresholds in their order, one of each name."""
+    return sorted({_threshold_name(value): float(value) for value in thresholds}.values())
+
+
+def _threshold_name(value: float) -> str:
+    """The name of a threshold's point: networks hold float32, whose shortest digits tell any two of them apart."""
+    return f"threshold-{np.format_float_positional(np.float32(value), trim='-')}"
 
 
 def _plans(
@@ -172,7 +182,7 @@ def _plans(
         yield Plan(name, "other", other, None)
     for value in thresholds:
         setting = tuple(max(value, one) for one in own) if isinstance(own, tuple) else max(value, own)
-        yield Plan(_THRESHOLD.format(value), "threshold", thresholded_network(net, setting), setting, threshold=value)
+        yield Plan(_threshold_name(value), "threshold", thresholded_network(net, setting), setting, threshold=value)
     current, least = net, np.broadcast_to(own, net.space.n_paths)
     closed: list[int] = []
     for number in range(1, rounds + 1):

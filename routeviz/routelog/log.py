@@ -201,7 +201,7 @@ class RouteLog:
         InputError
             If the mask has another length, or a position is not in the log or occurs twice.
         """
-        rows = self._rows(index)
+        rows = rows_of(index, len(self))
         return RouteLog(self.gates[rows], self._images.iloc[rows], self.space, self.source)
 
     def route(self, position: int) -> Route:
@@ -268,20 +268,21 @@ class RouteLog:
         names = [str(part.get("file") or part.get("name") or "") for part in parts if isinstance(part, dict)]
         return ", ".join(name for name in names if name)
 
-    def _rows(self, index: Any) -> np.ndarray:
-        n = len(self)
-        if isinstance(index, slice):
-            return np.arange(*index.indices(n))
-        rows = np.asarray(index)
-        if rows.dtype == bool:
-            if rows.shape != (n,):
-                raise InputError(f"a mask of shape {rows.shape}; this log has {n} images")
-            return np.flatnonzero(rows)
-        if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
-            raise InputError("select images by a mask, a slice or a list of positions")
-        if rows.size and not (-n <= rows.min() and rows.max() < n):
-            raise InputError(f"positions {rows.min()} to {rows.max()}; this log has images 0 to {n - 1}")
-        rows = rows.astype(np.intp) % max(n, 1)
-        if len(np.unique(rows)) < len(rows):
-            raise InputError("a position occurs twice, and the ids of a log are unique; select it once")
-        return rows
+
+def rows_of(index: Any, n: int) -> np.ndarray:
+    """Positions of selected images, ``(selected,)`` intp, among ``n``; index and errors as of `RouteLog.select`."""
+    if isinstance(index, slice):
+        return np.arange(*index.indices(n))
+    rows = np.asarray(index)
+    if rows.dtype == bool:
+        if rows.shape != (n,):
+            raise InputError(f"a mask of shape {rows.shape}; this log has {n} images")
+        return np.flatnonzero(rows)
+    if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
+        raise InputError("select images by a mask, a slice or a list of positions")
+    if rows.size and not (-n <= rows.min() and rows.max() < n):
+        raise InputError(f"positions {rows.min()} to {rows.max()}; this log has images 0 to {n - 1}")
+    rows = rows.astype(np.intp) % max(n, 1)
+    if len(np.unique(rows)) < len(rows):
+        raise InputError("a position occurs twice, and the ids of a log are unique; select it once")
+    return rows

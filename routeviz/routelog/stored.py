@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from routeviz.errors import InputError, LogError
 from routeviz.routelog.header import HEADER_FILE, is_whole, read_header
-from routeviz.routelog.log import RouteLog
+from routeviz.routelog.log import RouteLog, rows_of
 from routeviz.routelog.shards import (
     GATES,
     ROWS,
@@ -179,7 +179,7 @@ class StoredLog(RouteLog):
         """Return a log of some images, in memory; only the shards that hold them are read. See `RouteLog.select`."""
         if {"gates", "_images"} <= self.__dict__.keys():
             return super().select(index)
-        rows = self._rows(index)
+        rows = rows_of(index, len(self))
         order = np.argsort(rows)
         shards = np.searchsorted(self._bounds, rows[order], side="right") - 1
         tables = [

@@ -83,6 +83,24 @@ def test_text_comes_back_as_it_was(space, text):
     assert ForcedRoute.from_text(space, text).to_text() == text
 
 
+@pytest.mark.parametrize("value", [0.123456789, 1 / 3, 1e-5, 5e-324, 0.1])
+def test_text_and_file_keep_every_digit(space, value):
+    forced = ForcedRoute(space, {"L1 s0": value, "L2 s1 up": 1})
+    assert ForcedRoute.from_text(space, forced.to_text()) == forced
+    assert (
+        ForcedRoute(space, {"L1 s0": np.nextafter(value, 1)}).to_text()
+        != ForcedRoute(space, {"L1 s0": value}).to_text()
+    )
+    again = ForcedRoute.from_json(forced.to_json())
+    np.testing.assert_array_equal(again.activations, forced.activations)
+
+
+def test_a_float32_is_told_in_its_own_digits(space):
+    values = np.full(space.n_paths, np.nan, np.float32)
+    values[0] = 0.1
+    assert ForcedRoute.from_activations(space, values).to_text() == f"{space.path_names[0]}=0.1"
+
+
 def test_words_spaces_and_lines_are_read(space):
     assert ForcedRoute.from_text(space, " L1  s0 = open ;\nL2 s1 up=shut;").to_text() == "L1 s0=1; L2 s1 up=0"
 

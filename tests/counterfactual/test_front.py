@@ -169,6 +169,18 @@ def test_another_setting_is_refused_and_a_damaged_file_named(net, scenes, made, 
         load_front(tmp_path / "nowhere")
 
 
+def test_thresholds_that_make_different_networks_have_points_of_their_own():
+    assert sweep.point_names((0.05, 1, 0.00015), 1) == [
+        "as-trained",
+        "threshold-0.00015",
+        "threshold-0.05",
+        "threshold-1",
+        "greedy-01",
+    ]
+    near = sweep.point_names((0.3, 0.3000001, 0.1 + 0.2), 0)  # the last is 0.3 in a network's float32
+    assert near == ["as-trained", "threshold-0.3", "threshold-0.3000001"]
+
+
 def test_what_cannot_be_swept_is_refused(net, scenes, tmp_path):
     route = architectures(net.space)["fcn32s"]
     for given, options, words in (

@@ -161,6 +161,16 @@ def test_one_image_is_what_it_is_in_the_dataset(net, kept):
         importance(net, Pictures(), images=["picture 9"])
 
 
+def test_images_are_selected_as_those_of_a_log(kept):
+    found, _ = kept
+    masked, sliced = found.select(np.array([True, False, True, False])), found.select(slice(0, 4, 2))
+    assert masked.images["id"].tolist() == sliced.images["id"].tolist() == ["picture 0", "picture 2"]
+    np.testing.assert_array_equal(masked.kl, found.kl[[0, 2]])
+    for wrong, message in (([True, False], "a mask of shape"), ([0, 4], "positions 0 to 4"), ([1, 1], "occurs twice")):
+        with pytest.raises(InputError, match=message):
+            found.select(wrong)
+
+
 def test_without_any_label_there_is_no_miou(net):
     found = importance(net, Pictures(), images=["picture 2"], workers=0)
     assert found.miou() is None
