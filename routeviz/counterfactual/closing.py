@@ -32,7 +32,8 @@ class Closings:
         Of the original; NaN where the cell is unreached.
     kl : ndarray, (path,) float64
         Kullback-Leibler divergence of the closed network's class probabilities from the original's, in nats, mean over
-        pixels. 0 for a path that is shut already.
+        pixels. 0 where the activation is 0 or the cell unreached. A path that is not open but above 0 is closed all the
+        same, as one forward pass with it forced to 0 gives it: its share may be what keeps its cell from being closed.
     changed : ndarray, (path,) float64
         Share of pixels whose class changes.
     macs : dict of str to ndarray, (1 + path,) int64
@@ -61,7 +62,7 @@ def run_closed(
     together: int = TOGETHER,
     max_bytes: int = MAX_BYTES,
 ) -> Iterator[tuple[np.ndarray, NetworkOutput]]:
-    """Run an image with each of its open paths closed in turn.
+    """Run an image with each path whose activation is above 0 closed in turn.
 
     The original runs layer by layer. From each layer the alternatives in which one of its paths is closed go on: what
     the layer's cells sent is known, so that they begin with the next one, and they run together as one batch. Cells

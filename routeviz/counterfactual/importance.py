@@ -42,7 +42,7 @@ class Importance:
     images : DataFrame
         Facts, one row an image, as in a route log: ``id``, ``height``, ``width``, ``macs_conv``, ``miou``, ...
     gates : ndarray, (image, path) float32
-        Of the original; NaN where the cell is unreached. Closing a path that is shut changes nothing.
+        Of the original; NaN where the cell is unreached. Closing a path changes nothing where this is 0.
     kl, changed : ndarray, (image, path) float64
         See `Closings`.
     macs : dict of str to ndarray, (image, 1 + path) int64

@@ -125,6 +125,21 @@ def test_closing_what_is_shut_or_unreached_changes_nothing(network, image):
     assert found.hits is None
 
 
+def test_a_path_that_is_not_open_but_above_0_is_closed_as_a_forward_pass_forced_to_0_does(network, image):
+    net, together = network(3), [6e-5, 6e-5]  # neither is open; together they keep the cell from being closed
+    paths = net.space.paths_from(net.space.cell_index(2, 0))
+    route = dict.fromkeys(range(paths.start, paths.stop), 0.0) | dict(
+        zip(range(paths.start, paths.stop), together, strict=False)
+    )
+    found = close_each(net, image, route=route)
+    for path in (paths.start, paths.start + 1):
+        with torch.inference_mode():
+            log_p, q = (net(image[None], route=way).logits.log_softmax(dim=1) for way in (route, route | {path: 0.0}))
+        kl = float((log_p.exp() * (log_p - q)).sum(dim=1).mean())
+        assert kl > 1e-3
+        assert found.kl[path] == pytest.approx(kl, rel=1e-3)
+
+
 def test_without_the_last_path_into_the_decoder_its_bias_is_left(network, image):
     """One way only, along the first scale: each of its paths is the last one, but for a cell that passes its input."""
     net = network(3)
