@@ -23,6 +23,7 @@ from routeviz.dashboard.means import Mean, mean_of_log
 from routeviz.dashboard.population import Population
 from routeviz.dashboard.settings import Settings
 from routeviz.dashboard.shelf import LOG_FILE, Item, find
+from routeviz.dashboard.table import Facts
 from routeviz.datasets import Sample, open_dataset
 from routeviz.errors import DatasetError
 from routeviz.plots import Sheet, render_figure
@@ -75,12 +76,12 @@ def made_by(item: Item) -> str | None:
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def facts(digest: str, _log: RouteLog) -> pd.DataFrame:
+def facts(digest: str, _log: RouteLog) -> Facts:
     """Facts of each image that the screen can show or sort by: not the object facts of single classes, nor lists."""
     names = [str(name) for name in (_log.source.get("dataset") or {}).get("class_names", ())]
     of_classes = {f"objects_{fact}_{name}" for fact in OBJECT_FACTS for name in names}
-    return _log.facts(
-        *(column for column in _log.columns if column not in of_classes and not column.startswith("closed_"))
+    return Facts(
+        _log, [column for column in _log.columns if column not in of_classes and not column.startswith("closed_")]
     )
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 from routeviz.dashboard import caches, running
 from routeviz.dashboard.settings import Settings
 from routeviz.dashboard.shelf import OWN_SUFFIX, Item
+from routeviz.dashboard.table import Facts
 from routeviz.dashboard.uploads import checkpoints_of
 from routeviz.dashboard.words import explain
 from routeviz.datasets import Sample
@@ -40,7 +41,7 @@ class Collection:
     key : tuple
         What caches know it by.
     space : RoutingSpace
-    facts : DataFrame
+    facts : DataFrame, or Facts, which is used like one
         One row an image: ``id``, and what is known before anything is computed.
     log : RouteLog or None
         Where the routes are read from; without one the checkpoint computes them.
@@ -58,7 +59,7 @@ class Collection:
 
     key: caches.Key
     space: RoutingSpace
-    facts: pd.DataFrame
+    facts: pd.DataFrame | Facts
     log: RouteLog | None = None
     dataset: Any = None
     dataset_key: caches.Key = ()
@@ -115,7 +116,8 @@ class Collection:
         if self.how.resize is not None:
             return self.how.resize
         if "height" in self.facts and len(self.facts):
-            return tuple(int(end) for end in self.facts.groupby(["height", "width"]).size().idxmax())
+            sizes = self.facts[["height", "width"]].groupby(["height", "width"]).size()
+            return tuple(int(end) for end in sizes.idxmax())
         sample = self.sample(0) if len(self.facts) else None
         return None if sample is None else sample.image.shape[:2]
 

@@ -6,18 +6,19 @@ import pandas as pd
 import streamlit as st
 
 from routeviz.dashboard.collection import Collection
+from routeviz.dashboard.table import Facts
 from routeviz.routelog import groups_rows
 
 _WRITTEN = frozenset({"id", "image", "file", "height", "width", "miou", "pixel_accuracy", "scale_class", "input"})
 _PREFIXES = ("macs_", "expected_macs_", "objects_", "iou_", "closed_")
 
 
-def own_facts(facts: pd.DataFrame) -> list[str]:
+def own_facts(facts: pd.DataFrame | Facts) -> list[str]:
     """Columns that are not of those that a trace writes, in the table's order."""
     return [name for name in facts if name not in _WRITTEN and not name.startswith(_PREFIXES)]
 
 
-def own_numbers(facts: pd.DataFrame) -> list[str]:
+def own_numbers(facts: pd.DataFrame | Facts) -> list[str]:
     """Those of them that hold numbers, such as a loss."""
     return [name for name in own_facts(facts) if pd.api.types.is_numeric_dtype(facts[name])]
 
