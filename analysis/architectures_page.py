@@ -12,7 +12,6 @@ import click
 
 import routeviz as rv
 from routeviz.space import ARCHITECTURES, skips
-from routeviz.space.svg import lattice_svg
 
 SIZE, CONVENTIONS = (1024, 2048), ("conv", "released")
 
@@ -44,7 +43,7 @@ def page(net: rv.RoutingNetwork, drawings: Path) -> str:
     for key, route in known.items():
         first, *rest = inspect.getdoc(ARCHITECTURES[key]).split("\n\n")
         title = f"{route.name} as a route of {net.space.layers} layers"
-        svg = lattice_svg(net.space, route.activations, title=title, static=True)
+        svg = rv.lattice_svg(net.space, route.activations, title=title, static=True)
         (drawings / f"{key}.svg").write_text(svg + "\n", encoding="utf-8")
         parts += [
             f'<a id="{key}"></a>',  # the headings' own anchors differ from one viewer to the next

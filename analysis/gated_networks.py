@@ -27,7 +27,6 @@ from routeviz.gated import (
     train_supernet,
 )
 from routeviz.plots import render_figure
-from routeviz.space.svg import lattice_svg
 from routeviz.stats import path_usage, route_counts
 
 ROOT = Path(__file__).parents[1]
@@ -79,11 +78,11 @@ def network_page(name: str, log: rv.RouteLog, pictures: Path) -> list[str]:
     about = first.partition(": ")[2]
     use = np.nan_to_num(path_usage(log).open.to_numpy())
     title = f"{network.title}: share of the rows that open each path"
-    (pictures / f"{name}.svg").write_text(lattice_svg(log.space, use, title=title) + "\n")
+    (pictures / f"{name}.svg").write_text(rv.lattice_svg(log.space, use, title=title) + "\n")
     shown = examples(log)
     for word, row in shown.items():
         route = log.route(row)
-        svg = lattice_svg(log.space, route.activations, title=f"{word.capitalize()} route: {route.name}")
+        svg = rv.lattice_svg(log.space, route.activations, title=f"{word.capitalize()} route: {route.name}")
         (pictures / f"{name}-{word}.svg").write_text(svg + "\n")
     return [
         f"# {network.title}",
@@ -100,7 +99,7 @@ def supernet_page(name: str, log: rv.RouteLog, pictures: Path) -> list[str]:
     """What a supernet is, where it comes from, the architecture that its search ends with, and those that it tried."""
     network, route = SUPERNETS[name], log.route(0)
     title = f"{network.title}: the derived architecture"
-    (pictures / f"{name}.svg").write_text(lattice_svg(log.space, route.activations, title=title) + "\n")
+    (pictures / f"{name}.svg").write_text(rv.lattice_svg(log.space, route.activations, title=title) + "\n")
     sheet = rv.plot_against_macs.describe(log, "accuracy", by="role")
     figure = render_figure(sheet, formats="png", width="column", dpi=150)
     (pictures / f"{name}-tried.png").write_bytes(figure["png"])

@@ -103,6 +103,7 @@ if TYPE_CHECKING:
     from routeviz.space import exits_space as exits_space
     from routeviz.space import experts_space as experts_space
     from routeviz.space import lattice_space as lattice_space
+    from routeviz.space import lattice_svg as lattice_svg
     from routeviz.space import open_paths as open_paths
     from routeviz.space import route_distance as route_distance
     from routeviz.stats import architecture_counts as architecture_counts
@@ -214,6 +215,7 @@ _ROOMS = {
         "exits_space",
         "experts_space",
         "lattice_space",
+        "lattice_svg",
         "open_paths",
         "route_distance",
     ),

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 import routeviz as rv
-from routeviz.space.svg import lattice_svg
 
 ROOT = Path(__file__).parents[1]
 
@@ -34,7 +33,7 @@ def test_the_guide_records_a_model_of_transformers(monkeypatch, capsys):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     pytest.importorskip("transformers", reason="no transformers: pip install 'routeviz[transformers]'")
     (block,) = blocks(ROOT / "docs" / "bring-your-own.md", "## A model of `transformers`")
-    names = {"torch": torch, "rv": rv, "lattice_svg": lattice_svg}
+    names = {"torch": torch, "rv": rv}
     exec(compile(block, "bring-your-own.md", "exec"), names)
     assert "layer 3" in capsys.readouterr().out
     assert names["svg"].startswith("<svg")

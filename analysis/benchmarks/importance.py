@@ -17,12 +17,12 @@ from typing import NamedTuple
 
 import click
 import numpy as np
+import pandas as pd
 import torch
 from tqdm import tqdm
 
 import routeviz as rv
 from routeviz.bundled import bundled_data
-from routeviz.cli.tables import columns
 from routeviz.counterfactual import run_closed
 
 
@@ -121,7 +121,7 @@ def main(repeats: int, threads: int, only: str) -> None:
                 f"{plain.wall / ours.wall:.2f}",
             )
         )
-    print(columns(rows, "<>>>>>>>"))
+    print(pd.DataFrame(rows[1:], columns=rows[0]).set_index("network, image").rename_axis(None).to_string())
 
 
 if __name__ == "__main__":

@@ -47,7 +47,6 @@ import routeviz as rv
 from routeviz.bundled import bundled_data
 from routeviz.datasets import Sample
 from routeviz.metrics import confusion
-from routeviz.network.logits import classes_at
 from routeviz.routelog import LogWriter
 from routeviz.tracing import reading, recorder
 from routeviz.tracing.reading import Reader, read_ahead
@@ -89,7 +88,7 @@ def infer(net: rv.RoutingNetwork, samples: list[Sample], ignore_index: int | Non
         batch = samples[first : first + BATCH]
         logits = net(torch.stack([net.preprocess(sample.image) for sample in batch])).logits
         for sample, one in zip(batch, logits, strict=True) if scored else ():
-            (classes,) = classes_at(one[None], sample.label.shape)
+            classes = one.max(dim=0).indices.numpy()  # of argmax it is a quarter of the time
             confusion(sample.label, classes, net.config.num_classes, ignore_index)
 
 

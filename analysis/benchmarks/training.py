@@ -16,7 +16,6 @@ import click
 import torch
 
 import routeviz as rv
-from routeviz.cli.options import ImageSize
 from routeviz.training import Budget, TrainConfig
 from routeviz.training.learner import Learner
 from routeviz.training.ranks import Ranks
@@ -44,7 +43,7 @@ def seconds_of_steps(config: TrainConfig, device: torch.device, steps: int) -> l
 @click.command(help=__doc__)
 @click.option("--device", default="cpu")
 @click.option("--width", default=64, help="C.")
-@click.option("--crop", type=ImageSize(), default="512x1024")
+@click.option("--crop", type=lambda text: tuple(map(int, text.split("x"))), default="512x1024")
 @click.option("--batch", default=8)
 @click.option("--steps", default=20)
 @click.option("--compile", "compiled", is_flag=True)

@@ -18,6 +18,7 @@ from routeviz.space.route import Route, route_distance
 from routeviz.space.skips import skips
 from routeviz.space.space import RoutingSpace, lattice_space
 from routeviz.space.states import INPUTS, OPEN_THRESHOLD, STATES, CellStates, cell_states, open_paths, sent
+from routeviz.space.svg import lattice_svg
 
 __all__ = [
     "ARCHITECTURES",
@@ -42,6 +43,7 @@ __all__ = [
     "extent",
     "kind_of",
     "lattice_space",
+    "lattice_svg",
     "open_paths",
     "route_distance",
     "sent",
