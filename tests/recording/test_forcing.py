@@ -14,27 +14,6 @@ from routeviz.gated import NETWORKS
 SPACE = rv.chain_space(3)
 
 
-class Chain(nn.Module):
-    """Three linear blocks with gates of one logit each."""
-
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(2)
-        self.blocks = nn.ModuleList(nn.Linear(4, 4) for _ in range(3))
-        self.gates = nn.ModuleList(nn.Linear(4, 1) for _ in range(3))
-
-    def forward(self, x):
-        for block, gate in zip(self.blocks, self.gates, strict=True):
-            x = x + (gate(x) > 0) * block(x)
-        return x
-
-    def by_hand(self, x, forced):
-        for at, (block, gate) in enumerate(zip(self.blocks, self.gates, strict=True)):
-            runs = gate(x) > 0 if at not in forced else torch.full((len(x), 1), bool(forced[at]))
-            x = x + runs * block(x)
-        return x
-
-
 def hard(output):
     return (output > 0).float()
 
@@ -47,22 +26,13 @@ GATES = {f"gates.{at}": rv.Gate(f"block {at}", hard, soft) for at in range(3)}
 
 
 @pytest.fixture
-def model():
-    return Chain().eval()
-
-
-@pytest.fixture
 def x():
     return torch.randn(40, 4, generator=torch.Generator().manual_seed(1))
 
 
-def hooks(model):
-    return [hook for part in model.modules() for hook in (*part._forward_hooks, *part._forward_pre_hooks)]
-
-
 @pytest.mark.parametrize("forced", [{0: 0}, {0: 1, 2: 0}, {1: 0.0}, {}])
 @torch.inference_mode()
-def test_a_forced_model_is_the_one_with_its_blocks_left_out_by_hand(model, x, forced):
+def test_a_forced_model_is_the_one_with_its_blocks_left_out_by_hand(model, x, forced, hooks):
     wanted = model.by_hand(x, forced)
     with rv.force_paths(model, SPACE, GATES, forced), rv.record(model, SPACE, GATES) as inner:
         assert torch.equal(model(x), wanted)
@@ -171,7 +141,7 @@ def test_a_gate_whose_calls_do_not_fit_its_paths_is_refused(x):
 
 
 @torch.inference_mode()
-def test_what_cannot_be_forced_is_said_in_one_line(model, x):
+def test_what_cannot_be_forced_is_said_in_one_line(model, x, hooks):
     two = rv.branches_space(4)
     branches = nn.Linear(4, 4)
 

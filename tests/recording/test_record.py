@@ -7,21 +7,6 @@ import routeviz as rv
 from routeviz.errors import InputError, LogError
 
 
-class Gated(nn.Module):
-    """Three linear blocks with sigmoid gates; as any user's model, it knows nothing of routeviz."""
-
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.blocks = nn.ModuleList(nn.Linear(4, 4) for _ in range(3))
-        self.gates = nn.ModuleList(nn.Linear(4, 1) for _ in range(3))
-
-    def forward(self, x):
-        for block, gate in zip(self.blocks, self.gates, strict=True):
-            x = x + (gate(x) > 0) * block(x)
-        return x
-
-
 class Recurrent(nn.Module):
     def __init__(self):
         super().__init__()
@@ -46,12 +31,7 @@ def images():
     return torch.randn(5, 4, generator=torch.Generator().manual_seed(1))
 
 
-def hooks(model):
-    return [hook for part in model.modules() for hook in (*part._forward_hooks, *part._forward_pre_hooks)]
-
-
-def test_a_log_holds_what_each_gate_said_of_each_image(images):
-    model = Gated()
+def test_a_log_holds_what_each_gate_said_of_each_image(model, images):
     with rv.record(model, SPACE, GATES, activations=hard) as recording:
         model(images[:3])
         recording.add(id=["a", "b", "c"], digit=torch.tensor([1, 2, 3]), split="val")
@@ -69,8 +49,7 @@ def test_a_log_holds_what_each_gate_said_of_each_image(images):
     assert log.source["model"] == "Gated"
 
 
-def test_recording_changes_nothing_and_leaves_nothing_behind(images):
-    model = Gated()
+def test_recording_changes_nothing_and_leaves_nothing_behind(model, images, hooks):
     before = model(images)
     with rv.record(model, SPACE, GATES, activations=hard):
         during = model(images)
@@ -88,8 +67,8 @@ def test_recording_changes_nothing_and_leaves_nothing_behind(images):
     assert not hooks(model)
 
 
-def test_a_log_in_batches_is_that_of_one_batch(images):
-    model, logs = Gated(), []
+def test_a_log_in_batches_is_that_of_one_batch(model, images):
+    logs = []
     for size in (1, 2, 5):
         with rv.record(model, SPACE, GATES, activations=hard) as recording:
             for batch in images.split(size):
@@ -111,8 +90,8 @@ def test_a_gate_that_runs_for_every_block_gives_them_in_turn(images):
         x = x + alpha
 
 
-def test_paths_without_a_gate_are_open_and_what_is_not_reached_is_nan(images):
-    model, space = Gated(), rv.exits_space(3)
+def test_paths_without_a_gate_are_open_and_what_is_not_reached_is_nan(model, images):
+    space = rv.exits_space(3)
 
     def leave(_):
         return rv.exit_gates(space, [0, 1, 2, 2, 0])
@@ -135,8 +114,7 @@ def test_tokens_are_rows():
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_a_compiled_model_is_recorded_as_it_is(images):
-    model = Gated()
+def test_a_compiled_model_is_recorded_as_it_is(model, images, hooks):
     with rv.record(model, SPACE, GATES, activations=hard) as recording:
         model(images)
     compiled = torch.compile(model, backend="eager")
@@ -147,8 +125,7 @@ def test_a_compiled_model_is_recorded_as_it_is(images):
     assert not hooks(model)
 
 
-def test_a_model_of_distributed_data_parallel_is_recorded_as_it_is(images, tmp_path):
-    model = Gated()
+def test_a_model_of_distributed_data_parallel_is_recorded_as_it_is(model, images, tmp_path):
     torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/rendezvous", rank=0, world_size=1)
     try:
         wrapped = nn.parallel.DistributedDataParallel(model)
@@ -176,8 +153,7 @@ def test_a_model_of_distributed_data_parallel_is_recorded_as_it_is(images, tmp_p
         ({"gates.0": "block 0"}, {"activations": lambda out: out * torch.nan}, "gives NaN"),
     ],
 )
-def test_what_does_not_fit_is_said_in_one_line(images, gates, options, words):
-    model = Gated()
+def test_what_does_not_fit_is_said_in_one_line(model, images, gates, options, words, hooks):
 
     def run():
         with rv.record(model, SPACE, gates, **options):
@@ -189,8 +165,7 @@ def test_what_does_not_fit_is_said_in_one_line(images, gates, options, words):
     assert not hooks(model)
 
 
-def test_without_a_forward_pass_there_is_no_log(images):
-    model = Gated()
+def test_without_a_forward_pass_there_is_no_log(model, images):
     with rv.record(model, SPACE, GATES, activations=hard) as recording:
         model.blocks[0](images)
         with pytest.raises(InputError, match="call the model first"):
