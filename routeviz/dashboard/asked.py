@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -25,7 +25,15 @@ class Missed(NamedTuple):
     beside: str | None = None
 
 
-def choose(label: str, options: Sequence[str], first: Callable[[], str], *, key: str, **look: Any) -> str:
+def choose(
+    label: str,
+    options: Sequence[str],
+    first: Callable[[], str],
+    *,
+    key: str,
+    why: Mapping[str, str] | None = None,
+    **look: Any,
+) -> str:
     """Offer what is here, as a list whose choice the address names whatever it is; `say` is to be called after it.
 
     Parameters
@@ -37,10 +45,12 @@ def choose(label: str, options: Sequence[str], first: Callable[[], str], *, key:
         What is shown where neither the address nor the user has chosen.
     key : str
         Name of the widget, one of those in `state`.
+    why : mapping of str to str, optional
+        Why something that an address may ask for is not among the options, where more is known of it.
     **look
         As `streamlit.selectbox` takes it.
     """
-    begin(key, options, first)
+    begin(key, options, first, why)
     # Without a default of its own: a widget leaves that out of the address, and on another server it may be another.
     chosen = st.selectbox(label, options, index=None, required=True, key=key, bind=state.BOUND, **look)
     if chosen is None:
@@ -48,7 +58,7 @@ def choose(label: str, options: Sequence[str], first: Callable[[], str], *, key:
     return chosen
 
 
-def begin(key: str, options: Sequence[Any], first: Callable[[], Any]) -> None:
+def begin(key: str, options: Sequence[Any], first: Callable[[], Any], why: Mapping[str, str] | None = None) -> None:
     """Give a bound widget a value before it is drawn, where what it has, or what the address asks for, is not here."""
     if key in st.session_state:
         if st.session_state[key] not in options:
@@ -62,7 +72,7 @@ def begin(key: str, options: Sequence[Any], first: Callable[[], Any]) -> None:
     shown = first()
     st.query_params[key] = str(shown)
     if asked is not None:
-        _miss(key, asked, _UNLISTED, f"shown is {shown}")
+        _miss(key, asked, (why or {}).get(asked, _UNLISTED), f"shown is {shown}")
     st.session_state[key] = shown
 
 

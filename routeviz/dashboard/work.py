@@ -27,6 +27,10 @@ from routeviz.space import architectures, lattice_space
 UPLOAD = "Upload a file"
 ROUTES, PATHS = "Record the routes", "Close each path in turn"
 PICTURES, FOLDER, DATASET = "Upload pictures", "A folder", "A dataset"
+RECORDED_WEIGHTS = (
+    "holds the weights of a recorded network, which only its own program runs: record its routes there (rv.record), "
+    "and open their log"
+)
 NO_ARCHITECTURE = "none: the gates decide"
 UNLABELLED = "folder"
 LEAST_LAYERS = 3
@@ -88,7 +92,12 @@ def choose_checkpoint(
     own = [name for name, path in found.items() if run is not None and path.is_relative_to(run.path)]
     offered = [*found, UPLOAD]
     name = asked.choose(
-        "Checkpoint", offered, lambda: [offered[0], *own][-1], key=state.CHECKPOINT, help=WORDS["checkpoint"]
+        "Checkpoint",
+        offered,
+        lambda: [offered[0], *own][-1],
+        key=state.CHECKPOINT,
+        why={item.name: RECORDED_WEIGHTS for item in shelf if item.kind == "weights"},
+        help=WORDS["checkpoint"],
     )
     asked.say(state.CHECKPOINT, "checkpoint")
     path, handed_in = found.get(name), None

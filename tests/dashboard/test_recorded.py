@@ -116,3 +116,14 @@ def test_a_link_to_weights_that_only_their_own_program_runs_is_told_what_they_ar
     app = open_app(FOLDER, **{state.SOURCE: named})
     assert [box.value for box in app.selectbox if box.key == state.SOURCE] == [named]
     assert any("'SkipNet', a recorded network, which only its own program runs" in one.value for one in app.error)
+
+
+def test_a_link_to_such_weights_as_a_checkpoint_to_run_is_told_what_they_are(open_app):
+    named = "gated/skipnet/weights.safetensors"
+    app = open_app(FOLDER, checkpoint=named, part="Run a checkpoint")
+    app.switch_page("routeviz/dashboard/views/checkpoints.py").run()
+    assert not app.exception
+    (told,) = [item.value for item in app.warning if "weights" in item.value]
+    assert "which holds the weights of a recorded network" in told
+    assert "record its routes there" in told
+    assert "not in the list" not in told
