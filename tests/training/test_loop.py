@@ -100,31 +100,27 @@ def test_resuming_where_nothing_is_yet_starts_at_the_beginning(tmp_path, config,
 def test_run_killed_before_any_of_its_writes_goes_on_to_the_same_end(tmp_path, other, monkeypatch):
     smallest = {"layers": 3, "width": 2, "batch_size": 2, "options": {"length": 2, "size": [64, 64]}}
     config = other(steps=4, budget_start=0.25, checkpoint_every=2, eval_every=3, **smallest)
-    train(config, tmp_path / "reference")
     owners = [(runs.RunFolder, "append"), (runs.RunFolder, "_write"), (loop, "save_checkpoint")]
-    for fatal in range(100):
-        writes = 0
+    whole, killed = tmp_path / "whole", []
 
-        def dying(write, *arguments, **settings):
-            nonlocal writes
-            if writes == fatal:  # noqa: B023
-                raise KilledError
-            writes += 1
-            write(*arguments, **settings)
+    def kept(write, *arguments, **settings):
+        """Keep what a kill before this write would leave."""
+        killed.append(tmp_path / str(len(killed)))
+        if whole.exists():
+            shutil.copytree(whole, killed[-1])
+        write(*arguments, **settings)
 
-        with monkeypatch.context() as patch:
-            for owner, name in owners:
-                write = getattr(owner, name)
-                # A function, not a partial, so that it binds as the method that it stands for.
-                patch.setattr(owner, name, lambda *a, write=write, **k: dying(write, *a, **k))
-            with suppress(KilledError):
-                train(config, tmp_path / str(fatal))
-        if writes < fatal:
-            break
-        train(config, tmp_path / str(fatal), resume=True)
-        assert_same(tmp_path / str(fatal), tmp_path / "reference")
+    with monkeypatch.context() as patch:
+        for owner, name in owners:
+            write = getattr(owner, name)
+            # A function, not a partial, so that it binds as the method that it stands for.
+            patch.setattr(owner, name, lambda *a, write=write, **k: kept(write, *a, **k))
+        train(config, whole)
     # Settings and metrics; four steps and two evaluations; two checkpoints and three states.
-    assert fatal == 2 + 6 + 5 + 1
+    assert len(killed) == 2 + 6 + 5
+    for folder in killed:
+        train(config, folder, resume=True)
+        assert_same(folder, whole)
 
 
 def test_branch_is_the_run_that_had_the_budget_from_the_beginning(tmp_path, other, reference):
