@@ -52,11 +52,8 @@ def test_a_table_is_printed(run, script, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) > 5
     assert len({len(line) for line in lines}) == 1
-
-
-def test_the_table_of_costs_has_what_the_released_code_counts(run, capsys):
-    run(ANALYSIS / "table_costs.py")
-    assert capsys.readouterr().out.splitlines()[-1].split() == ["total", "117.909", "120.889", "118.085"]
+    if script.stem == "table_costs":  # what the released code counts
+        assert lines[-1].split() == ["total", "117.909", "120.889", "118.085"]
 
 
 def test_the_table_of_runs_has_a_row_for_each_bundled_run(run, capsys):
