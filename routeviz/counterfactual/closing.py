@@ -16,7 +16,7 @@ from routeviz.network import NetworkOutput, RoutingNetwork
 from routeviz.network.forcing import RouteLike, forced_gates
 from routeviz.network.inbox import Passage
 from routeviz.network.logits import classes_at, divergence
-from routeviz.space import OPEN_THRESHOLD
+from routeviz.network.sparse import decided
 
 MAX_BYTES = 1 << 28
 TOGETHER = 16
@@ -97,7 +97,7 @@ def run_closed(
         before, sent = passage.fork(), {}
         net.advance(passage, route, until=layer + 1, opened=sent.__setitem__)
         cells = [cell for cell in np.flatnonzero(layers == layer).tolist() if before.boxes[cell].reached.any()]
-        inputs = {cell: before.boxes[cell].features(torch.zeros(1, dtype=torch.long)) for cell in cells}
+        inputs = {cell: before.boxes[cell].features(np.zeros(1, np.intp)) for cell in cells}
         for cell in np.flatnonzero(layers == layer):
             before.boxes[cell] = None  # a fork would copy it
         # What is 0 already is closed; comparing NaN gives False, so that unreached cells have no alternatives.
@@ -180,19 +180,19 @@ def _without(
     to this layer.
     """
     space, n = net.space, len(closed)
-    passage = before.fork(torch.zeros(n, dtype=torch.long))
+    passage = before.fork(np.zeros(n, np.intp))
     passage.gates = gates.repeat(n, 1)
     passage.gates[torch.arange(n), torch.from_numpy(closed)] = 0
     passage.layer += 1
     for cell, x in inputs.items():
         paths = space.paths_from(cell)
-        live = ~(passage.gates[:, paths].sum(dim=1) < OPEN_THRESHOLD)  # NaN is live and open, as in the network
-        awake, asleep = live.nonzero().flatten(), (~live).nonzero().flatten()
-        for path in range(paths.start, paths.stop):
+        closes, opens = decided(passage.gates[:, paths])
+        awake, asleep = np.flatnonzero(~closes), np.flatnonzero(closes)
+        for offset, path in enumerate(range(paths.start, paths.stop)):
             box = passage.boxes[net.leads_to[path]]
             if len(awake):
                 box.mark(awake)
-            senders = (live & ~(passage.gates[:, path] <= OPEN_THRESHOLD)).nonzero().flatten()
+            senders = awake[opens[awake, offset]]
             if len(senders):
                 box.add(senders, sent[path].expand(len(senders), -1, -1, -1))
             if len(asleep) and space.passes[path]:

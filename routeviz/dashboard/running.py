@@ -119,7 +119,7 @@ def features(net: RoutingNetwork, image: np.ndarray, how: How, cell: int) -> np.
         # NaN where the cell is unreached.
         if not passage.gates[0, net.space.paths_from(cell)].sum() >= OPEN_THRESHOLD:
             return None
-        return net.cells[cell](before.boxes[cell].features(torch.zeros(1, dtype=torch.long)))[0].numpy()
+        return net.cells[cell](before.boxes[cell].features(np.zeros(1, np.intp)))[0].numpy()
 
 
 def scores(

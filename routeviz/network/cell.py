@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from routeviz.network.blocks import ConvNorm, Separable
+from routeviz.network.inbox import take
 
 GATE_BIAS = 1.5
 """Every path starts open: tanh(1.5) = 0.905."""
@@ -85,3 +87,35 @@ class Cell(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """h, the sum of the two candidates: ``(N, C, H, W) -> (N, C, H, W)``."""
         return self.operation(x) + x
+
+    def send(
+        self, x: Tensor, activations: Tensor, opens: np.ndarray, *, spend: bool = False
+    ) -> Iterator[tuple[int, np.ndarray, Tensor, Tensor | None]]:
+        """Run the cell on images that open it, and each of its paths on those that open the path.
+
+        Parameters
+        ----------
+        x : Tensor, (N, C, H, W)
+        activations : Tensor, (N, path)
+            In the order of `moves`.
+        opens : ndarray, (N, path) bool
+        spend : bool
+            Whether x may be overwritten; a cell as it was trained never does.
+
+        Yields
+        ------
+        offset : int
+            Position of the path among the cell's.
+        chosen : ndarray, (n,) intp
+            The images that open it.
+        y : Tensor, (n, C', H', W')
+            What goes along it. Whoever reads it may overwrite it.
+        activation : Tensor, (n, 1, 1, 1), or None
+            What y is yet to be multiplied by.
+        """
+        h = self(x)
+        for offset, move in enumerate(self.moves):
+            chosen = np.flatnonzero(opens[:, offset])
+            if len(chosen):
+                y = self.transforms[move](take(h, chosen))
+                yield offset, chosen, y, take(activations, chosen)[:, offset, None, None, None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
@@ -34,12 +35,13 @@ class Decoder(nn.Module):
         bias (the released code fails on either).
         """
         for scale in reversed(range(len(self.stages))):
-            images = finals[scale].reached.nonzero().flatten()
+            images = np.flatnonzero(finals[scale].reached)
             if len(images) == 0:
                 continue
             y = self.stages[scale](finals[scale].features(images))
             if scale:
-                finals[scale - 1].add(images, interpolate(y, scale_factor=2, mode="bilinear", align_corners=False))
+                y = interpolate(y, scale_factor=2, mode="bilinear", align_corners=False)
+                finals[scale - 1].add(images, y, spend=True)
                 continue
             logits = interpolate(self.predictor(y), scale_factor=STEM_STRIDE, mode="bilinear", align_corners=False)
             if len(images) == len(finals[0].reached):

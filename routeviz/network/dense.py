@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from routeviz.errors import InputError
 from routeviz.network.inbox import Passage
-from routeviz.space import OPEN_THRESHOLD
+from routeviz.network.sparse import decided
 
 if TYPE_CHECKING:
     from routeviz.network.network import RoutingNetwork
@@ -30,18 +31,19 @@ def run_cell(
     that does not reach or open it is multiplied by zero.
     """
     cell, paths, box = net.cells[index], net.space.paths_from(index), passage.boxes[index]
-    everyone = torch.arange(len(passage.gates))
+    everyone = np.arange(len(passage.gates))
     reached = box.reached
     if not reached.any():
         return
     x = box.features(everyone)
     passage.boxes[index] = None
     alphas = net.activations(cell, index, x, None if forced is None else forced[:, paths])
-    passage.gates[reached, paths] = alphas[reached].float()
-    closed = reached & (alphas.sum(dim=1) < OPEN_THRESHOLD)
-    live = reached & ~closed
-    opens = live[:, None] & ~(alphas <= OPEN_THRESHOLD)  # as in sparse execution, NaN counts as open
-    weights = torch.where(opens, alphas, 0).to(x.device)
+    images = torch.from_numpy(np.flatnonzero(reached))
+    passage.gates[images, paths] = alphas[images].float()
+    closed, opens = decided(alphas)
+    closed, live = reached & closed, reached & ~closed
+    opens &= live[:, None]
+    weights = torch.where(torch.from_numpy(opens), alphas, 0).to(x.device)
     h = None
     if live.any():
         if cell.operation is None:
@@ -57,7 +59,7 @@ def run_cell(
                 y = cell.transforms[cell.moves[offset]](h) * weights[:, offset, None, None, None]
                 target.add(everyone, y)
                 if opened is not None and opens[:, offset].any():
-                    opened(path, y[opens[:, offset]])
+                    opened(path, y[torch.from_numpy(opens[:, offset])])
             elif opens[:, offset].any():
                 raise InputError(
                     f"path {net.space.path_names[path]} was not built into this static network; leave it shut"
@@ -65,5 +67,5 @@ def run_cell(
             target.reached = reached
         if net.space.passes[path] and closed.any():
             reached = target.reached | closed
-            target.add(everyone, x * closed[:, None, None, None].to(x))
+            target.add(everyone, x * torch.from_numpy(closed)[:, None, None, None].to(x))
             target.reached = reached

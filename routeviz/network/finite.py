@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -54,25 +55,25 @@ def _first(
         _, channel, row, column = (~images.isfinite()).nonzero()[0].tolist()
         return f"the image itself holds it, at channel {channel}, row {row}, column {column}", bad
     passage = net.start(images)
-    everyone = torch.arange(len(images))
+    everyone = np.arange(len(images))
     if (bad := _rows(passage.boxes[0].features(everyone))).any():
         return f"it first appears in the stem{_why(net.stem)}", bad
     for layer in range(space.layers + 1):
         cells = [cell for cell in range(space.n_cells) if layers[cell] == layer]
-        reached = {cell: passage.boxes[cell].reached.clone() for cell in cells}
+        reached = {cell: passage.boxes[cell].reached.copy() for cell in cells}
         for cell, rows in reached.items():
             arrived = passage.boxes[cell].features(everyone)
-            if (bad := _rows(arrived) & rows).any():
+            if (bad := _rows(arrived) & torch.from_numpy(rows)).any():
                 return f"it first appears in the sum that cell {space.cell_names[cell]} is sent", bad
         sent: dict[int, Tensor] = {}
         net.advance(passage, route, until=layer + 1, run_starved=run_starved, opened=sent.__setitem__)
         for cell, rows in reached.items():
             paths, module = space.paths_from(cell), net.cells[cell]
-            if (bad := _rows(passage.gates[:, paths]) & rows).any():
+            if (bad := _rows(passage.gates[:, paths]) & torch.from_numpy(rows)).any():
                 return f"it first appears in the gate of cell {space.cell_names[cell]}{_why(module.gate)}", bad
             for path in range(paths.start, paths.stop):
                 if path in sent and _rows(sent[path]).any():
-                    bad = torch.zeros_like(rows)
+                    bad = torch.zeros(len(images), dtype=torch.bool)
                     bad[passage.gates[:, path] > OPEN_THRESHOLD] = _rows(sent[path])
                     return f"it first appears in cell {space.path_names[path]}{_why(module)}", bad
     bad = _rows(net.finish(passage).logits)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from routeviz.network.blocks import ConvNorm
+from routeviz.network.inbox import take
 
 if TYPE_CHECKING:
     from routeviz.network.network import RoutingNetwork
@@ -54,21 +57,59 @@ class FoldedConv(nn.Module):
         self.matrix = self.weight.flatten(1).T if pointwise else None
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.every > 1:
-            x = x[..., :: self.every, :: self.every].contiguous(memory_format=CHANNELS_LAST)
-        y = self._conv(x)
-        return y.relu_() if self.relu else y
+        return self._ready(self._conv(self._read(x)))
 
-    def plus(self, x: Tensor, other: Tensor) -> Tensor:
-        """``relu(conv(x) + other)``."""
-        return self._conv(x).add_(other).relu_()
+    def plus(self, x: Tensor, other: Tensor, *, spend: bool = False) -> Tensor:
+        """``relu(conv(x) + other)`` of a pointwise one; written over `other` where that may be spent."""
+        rows, to = _rows(x), _rows(other)
+        if spend and x.dtype == other.dtype == self.matrix.dtype:  # under autocast they differ
+            total = to.addmm_(rows, self.matrix)
+        else:
+            total = torch.addmm(to, rows, self.matrix)
+        return self._ready(_features(total if self.bias is None else total.add_(self.bias), x.shape), relu=True)
+
+    def times(self, x: Tensor, activations: Tensor, *, read: bool = True) -> Tensor:
+        """``conv(x) * activations`` of a pointwise one, for ``activations (N, 1, 1, 1)`` of at least 0.
+
+        Those of a single image are multiplied into the weights, which are fewer than values. ``read=False`` says that x
+        has been read at the stride already.
+        """
+        x = self._read(x) if read else x
+        if len(x) > 1:
+            return self._ready(self._conv(x)).mul_(activations.to(x.dtype))
+        by = activations.view(1, 1)
+        total = torch.mm(_rows(x), self.matrix * by)
+        return self._ready(_features(total if self.bias is None else total.add_(self.bias * by), x.shape))
+
+    def at_stride(self, x: Tensor, stride: int) -> Tensor:
+        """What is left of a convolution of stride 1 where its output is read at a stride."""
+        _, *rest = self.place
+        return self._ready(F.conv2d(x, self.weight, self.bias, stride, *rest))
+
+    def _read(self, x: Tensor) -> Tensor:
+        if self.every == 1:
+            return x
+        return x[..., :: self.every, :: self.every].contiguous(memory_format=CHANNELS_LAST)
 
     def _conv(self, x: Tensor) -> Tensor:
         if self.matrix is None:
             return F.conv2d(x, self.weight, self.bias, *self.place)
-        rows = x.permute(0, 2, 3, 1)  # (N, H, W, C)
-        y = torch.mm(rows.flatten(0, 2), self.matrix).unflatten(0, rows.shape[:3]).permute(0, 3, 1, 2)
-        return y if self.bias is None else y.add_(self.bias[:, None, None])
+        total = torch.mm(_rows(x), self.matrix)
+        return _features(total if self.bias is None else total.add_(self.bias), x.shape)
+
+    def _ready(self, y: Tensor, *, relu: bool = False) -> Tensor:
+        return y.relu_() if relu or self.relu else y
+
+
+def _rows(x: Tensor) -> Tensor:
+    """``(N, C, H, W) -> (N·H·W, C)``, the same memory where x is channels-last."""
+    return x.permute(0, 2, 3, 1).flatten(0, 2)
+
+
+def _features(rows: Tensor, shape: torch.Size) -> Tensor:
+    """``(N·H·W, C') -> (N, C', H, W)``, channels-last, for features of a shape ``(N, C, H, W)``."""
+    n, _, height, width = shape
+    return rows.view(n, height, width, -1).permute(0, 3, 1, 2)
 
 
 class FoldedCell(nn.Module):
@@ -82,11 +123,37 @@ class FoldedCell(nn.Module):
         self.transforms = nn.ModuleDict(
             {move: folded(whole[1:]) if move != "keep" else nn.Identity() for move, whole in cell.transforms.items()}
         )
+        # "keep" comes last, as it gives relu(h) itself away.
+        self._order = sorted(range(len(self.moves)), key=lambda offset: self.moves[offset] == "keep")
 
-    def forward(self, x: Tensor) -> Tensor:
-        """relu(h): ``(N, C, H, W) -> (N, C, H, W)``."""
+    def forward(self, x: Tensor, *, every: int = 1, spend: bool = False) -> Tensor:
+        """relu(h), at a stride where asked, and in x's memory where that may be: ``(N, C, H, W) -> (N, C, H', W')``."""
         first, second = self.operation
-        return second.pointwise.plus(second.depthwise(first(x)), x)
+        z = first(x)
+        if every == 1:
+            return second.pointwise.plus(second.depthwise(z), x, spend=spend)
+        return second.pointwise.plus(second.depthwise.at_stride(z, every), x[..., ::every, ::every])
+
+    def send(
+        self, x: Tensor, activations: Tensor, opens: np.ndarray, *, spend: bool = False
+    ) -> Iterator[tuple[int, np.ndarray, Tensor, Tensor | None]]:
+        """As `Cell.send`, in another order; where only "down" is open, h is computed where that reads it."""
+        used = [move for move, is_open in zip(self.moves, opens.any(axis=0), strict=True) if is_open]
+        every = self.transforms["down"][0].every if used == ["down"] else 1
+        h = self(x, every=every, spend=spend)
+        for offset in self._order:
+            chosen, move = np.flatnonzero(opens[:, offset]), self.moves[offset]
+            if len(chosen) == 0:
+                continue
+            part, activation = take(h, chosen), take(activations, chosen)[:, offset, None, None, None]
+            if move == "keep":
+                yield offset, chosen, part, activation
+                continue
+            convolution, *rest = self.transforms[move]
+            y = convolution.times(part, activation, read=every == 1)
+            for module in rest:
+                y = module(y)
+            yield offset, chosen, y, None
 
 
 class FoldedStem(nn.Sequential):

@@ -11,12 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from routeviz.errors import InputError
+from routeviz.network import dense, sparse
 from routeviz.network.blocks import Stem
 from routeviz.network.captured import Capturing
 from routeviz.network.cell import GATE_BIAS, Cell
 from routeviz.network.config import NetworkConfig
 from routeviz.network.decoder import Decoder
-from routeviz.network.dense import run_cell
 from routeviz.network.finite import check_finite_logits
 from routeviz.network.folding import Folding, Parts
 from routeviz.network.forcing import RouteLike, forced_gates
@@ -163,7 +163,7 @@ class RoutingNetwork(nn.Module):
         padded, parts = self._padded(images), self._parts(images)
         x, size = parts.stem(padded), tuple(padded.shape[-2:])  # (N, C, H/4, W/4)
         boxes = self._inboxes(x, size, in_place=parts is not self)
-        boxes[0].add(torch.arange(len(x)), x)
+        boxes[0].add(np.arange(len(x)), x, spend=True)
         gates = torch.full((len(x), self.space.n_paths), torch.nan)
         return Passage(boxes, gates, parts, image_size=tuple(images.shape[-2:]), padded_size=size)
 
@@ -181,51 +181,11 @@ class RoutingNetwork(nn.Module):
         ``route`` and ``run_starved`` are those of :meth:`forward`; what a route says of layers that have run has no
         effect any more. ``opened`` is told of each open path, with what is sent along it for the images that open it.
         """
-        space, boxes, gates = self.space, passage.boxes, passage.gates
-        until = space.layers + 1 if until is None else until
-        forced = forced_gates(route, space, len(gates), self.fixed_gates)
-
+        until = self.space.layers + 1 if until is None else until
+        forced = forced_gates(route, self.space, len(passage.gates), self.fixed_gates)
+        run = dense.run_cell if passage.parts is self and self.execution == "dense" else sparse.run_cell
         for index in range(*self._cells_between(passage.layer, until)):
-            if passage.parts is self and self.execution == "dense":
-                run_cell(self, index, passage, forced, run_starved, opened)
-                continue
-            cell, paths = passage.parts.cells[index], space.paths_from(index)
-            images = boxes[index].reached.nonzero().flatten()
-            if len(images) == 0:
-                continue
-            x = boxes[index].features(images)
-            boxes[index] = None  # frees the sum as soon as the cell has read it
-            decided = self.activations(cell, index, x, None if forced is None else take(forced[:, paths], images))
-            gates[images, paths], alphas = decided.float(), decided.to(x.device, non_blocking=True)
-
-            # Asked this way round, a gate of NaN counts as open: NaN goes on to the logits, where it is seen.
-            closed, opens = decided.sum(dim=1) < OPEN_THRESHOLD, ~(decided <= OPEN_THRESHOLD)
-            awake, asleep = (~closed).nonzero().flatten(), closed.nonzero().flatten()
-            if len(awake):
-                if cell.operation is None:
-                    raise InputError(
-                        f"cell {space.cell_names[index]} was not built into this static network; leave it closed"
-                    )
-                h = cell(take(x, awake))
-            for offset, path in enumerate(range(paths.start, paths.stop)):
-                box = boxes[self.leads_to[path]]
-                if len(awake):
-                    if run_starved:
-                        box.mark(take(images, awake))
-                    chosen = opens[awake, offset].nonzero().flatten()
-                    if len(chosen):
-                        if cell.moves[offset] not in cell.transforms:
-                            raise InputError(
-                                f"path {space.path_names[path]} was not built into this static network; leave it shut"
-                            )
-                        y = cell.transforms[cell.moves[offset]](take(h, chosen))
-                        senders = take(awake, chosen)
-                        activations = take(alphas, senders)[:, offset, None, None, None]
-                        box.add(take(images, senders), y, activations)
-                        if opened is not None:
-                            opened(path, y * activations)
-                if len(asleep) and space.passes[path]:
-                    box.add(take(images, asleep), take(x, asleep))
+            run(self, index, passage, forced, run_starved, opened)
         passage.layer = max(passage.layer, until)
 
     def finish(self, passage: Passage) -> NetworkOutput:
@@ -239,7 +199,7 @@ class RoutingNetwork(nn.Module):
     def _advance_dense(self, passage: Passage) -> None:
         """Run every cell and path on the whole batch; a closed cell adds its input to keep."""
         space, boxes = self.space, passage.boxes
-        everyone = torch.arange(len(passage.gates))
+        everyone = np.arange(len(passage.gates))
         gates = []
         for index, cell in enumerate(self.cells):
             x = boxes[index].features(everyone)
@@ -263,11 +223,12 @@ class RoutingNetwork(nn.Module):
         if forced is None:
             return self.ask(cell, index, x).cpu()
         asks = forced.isnan()
-        images = asks.any(dim=1).nonzero().flatten()
+        images = np.flatnonzero(asks.any(dim=1).numpy())
         if len(images) == 0:
             return forced
         asked = self.ask(cell, index, take(x, images)).cpu().to(forced.dtype)
-        return forced.index_copy(0, images, torch.where(take(asks, images), asked, take(forced, images)))
+        chosen = torch.where(take(asks, images), asked, take(forced, images))
+        return forced.index_copy(0, torch.from_numpy(images), chosen)
 
     def ask(self, cell: nn.Module, index: int, x: Tensor) -> Tensor:
         """What a cell's gate gives, ``(n, path)``, exactly 0 where that is not above the path's threshold."""

@@ -83,7 +83,7 @@ def test_what_one_fork_does_leaves_the_others_as_they_were(net, images):
 
 def test_a_fork_takes_images_along_in_any_number(net, images):
     kept = kept_before(net, images, 3)
-    chosen = torch.tensor([2, 0, 2])
+    chosen = np.array([2, 0, 2])
     got, wanted = finished(net, kept.fork(chosen)), net(images[chosen])
     torch.testing.assert_close(got.gates, wanted.gates, rtol=1e-5, atol=1e-6, equal_nan=True)
     torch.testing.assert_close(got.logits, wanted.logits, rtol=1e-5, atol=1e-6)
