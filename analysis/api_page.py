@@ -46,6 +46,7 @@ ELSEWHERE = {
     "open_dataset": ("trace --dataset", "Checkpoints"),
     "to_graphml": ("export route",),
     "fixed_network": ("common --out", "export network"),
+    "keep_freed_memory": ("trace", "train", "importance", "force", "front", "drift", "scale"),
     "load_checkpoint": ("trace", "Inspect"),
     "save_checkpoint": ("import", "export network"),
     "Normalization": ("import",),

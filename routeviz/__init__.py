@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from routeviz.network import Normalization as Normalization
     from routeviz.network import RoutingNetwork as RoutingNetwork
     from routeviz.network import fixed_network as fixed_network
+    from routeviz.network import keep_freed_memory as keep_freed_memory
     from routeviz.network import load_checkpoint as load_checkpoint
     from routeviz.network import save_checkpoint as save_checkpoint
     from routeviz.plots import group_routes as group_routes
@@ -165,6 +166,7 @@ _ROOMS = {
         "Normalization",
         "RoutingNetwork",
         "fixed_network",
+        "keep_freed_memory",
         "load_checkpoint",
         "save_checkpoint",
     ),

@@ -168,6 +168,8 @@ def dataset_options(*, split: str = "val", required: bool = True) -> Callable[[C
 def _device(ctx: click.Context, param: click.Parameter, value: str) -> "torch.device":
     import torch
 
+    from routeviz.network import keep_freed_memory
+
     if value == "auto":
         value = "cuda" if torch.cuda.is_available() else "cpu"
     if value == "cuda":  # of the processes that torchrun starts, each has its own
@@ -178,6 +180,7 @@ def _device(ctx: click.Context, param: click.Parameter, value: str) -> "torch.de
     except (RuntimeError, AssertionError) as error:
         here = "auto, cpu or cuda" if torch.cuda.is_available() else "auto or cpu"
         raise click.BadParameter(f"no device {value!r} here: choose {here}", ctx, param) from error
+    keep_freed_memory()  # every command that runs a network asks for its device
     return device
 
 

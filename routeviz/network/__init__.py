@@ -10,6 +10,7 @@ from routeviz.network.checkpoints import (
 )
 from routeviz.network.config import NetworkConfig, Normalization
 from routeviz.network.fixing import fixed_network, thresholded_network
+from routeviz.network.memory import keep_freed_memory
 from routeviz.network.network import EXECUTIONS, NetworkOutput, RoutingNetwork
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Transfer",
     "export_released",
     "fixed_network",
+    "keep_freed_memory",
     "load_checkpoint",
     "load_pretrained",
     "read_checkpoint_header",

@@ -54,7 +54,7 @@ class FoldedConv(nn.Module):
         self.bias = None if conv.bias is None else conv.bias.detach().clone()
         self.weight = conv.weight.detach().clone(memory_format=CHANNELS_LAST)
         pointwise = self.place == ((1, 1), (0, 0), (1, 1), 1) and conv.kernel_size == (1, 1)
-        self.matrix = self.weight.flatten(1).T if pointwise else None
+        self.matrix = self.weight.flatten(1).T.contiguous() if pointwise else None
 
     def forward(self, x: Tensor) -> Tensor:
         return self._ready(self._conv(self._read(x)))
