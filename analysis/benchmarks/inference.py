@@ -85,12 +85,14 @@ def timed(call: Callable[[], object]) -> Seconds:
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
-def taking_turns(calls: dict[str, Callable[[], Seconds]], repeats: int) -> dict[str, Seconds]:
-    """Median of what each call says that it took, after one that does not count."""
+def taking_turns(
+    calls: dict[str, Callable[[], object]], repeats: int, clock: Callable[[Callable], Seconds] = timed
+) -> dict[str, Seconds]:
+    """Median seconds of each call, after one that does not count."""
     seconds: dict[str, list[Seconds]] = {name: [] for name in calls}
     for number in range(repeats + 1):
         for name, call in calls.items():
-            taken = call()
+            taken = clock(call)
             if number:
                 seconds[name].append(taken)
     return {name: tuple(map(statistics.median, zip(*values, strict=True))) for name, values in seconds.items()}
@@ -164,11 +166,10 @@ def table(repeats: int, device: torch.device) -> None:
             name, width, n, size, share_open, aim = row
             net, batch = network(width, share_open).to(device), images(n, size).to(device)
             gates = run(net, batch, "sparse").gates.cpu().numpy()
-            if gpu:
-                calls = {way: lambda way=way, net=net, batch=batch: timed(lambda: run(net, batch, way)) for way in ways}
-            else:
-                calls = {way: lambda process=process, row=row: process(row) for way, process in own.items()}
-            medians = taking_turns(calls | {"limit": lambda: timed(lambda: product @ product)}, repeats)
+            here = {way: lambda way=way, net=net, batch=batch: timed(lambda: run(net, batch, way)) for way in ways}
+            there = {way: lambda process=process, row=row: process(row) for way, process in own.items()}
+            limit = {"limit": lambda: timed(lambda: product @ product)}
+            medians = taking_turns((here if gpu else there) | limit, repeats, clock=lambda call: call())
             share = rv.macs(net, gates, size).sum() / SIDE**3
             for kind, clock in enumerate(("wall", "cpu")):
                 ms = {way: 1e3 * values[kind] for way, values in medians.items()}
@@ -191,10 +192,7 @@ def against_macs(out: Path, repeats: int, device: torch.device) -> None:
     net, batch = network(64, 1.0).to(device), images(1, (512, 1024)).to(device)
     rng = np.random.default_rng(0)
     routes = [(rng.random(net.space.n_paths) < share).astype(np.float32) for share in np.linspace(0.05, 1, 12)]
-    calls = {
-        str(number): lambda route=route: timed(lambda: run(net, batch, "folded", route))
-        for number, route in enumerate(routes)
-    }
+    calls = {str(number): lambda route=route: run(net, batch, "folded", route) for number, route in enumerate(routes)}
     gates = [run(net, batch, "sparse", route).gates.cpu().numpy() for route in routes]
     giga = np.array([rv.macs(net, row, (512, 1024), with_gates=False)[0] for row in gates]) / 1e9
     ms = np.array([1e3 * seconds[clock] for seconds in taking_turns(calls, repeats).values()])
