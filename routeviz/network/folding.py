@@ -218,10 +218,12 @@ class Folding:
     def parts(self, net: RoutingNetwork) -> Parts | RoutingNetwork:
         """The network's parts, folded; the network itself where hooks look on, or weights keep no count of writes."""
         tensors = _tensors(net)
-        if tensors is None or any(tensor.is_inference() for tensor in tensors):
+        if tensors is None:
             return net
         kept = self._kept  # read once: another thread may fold anew meanwhile
         if kept is None or not _unchanged(kept[0], tensors):
+            if any(tensor.is_inference() for tensor in tensors):
+                return net
             with torch.no_grad():
                 stem = FoldedStem(*(folded(part) for part in net.stem))
                 parts = Parts(stem, nn.ModuleList(FoldedCell(cell) for cell in net.cells), folded(net.decoder))

@@ -16,7 +16,7 @@ class Inbox:
 
     Zeros that a live cell sends along a path that is not open are not added up: they only mark the image as reached.
     Images are named by their positions in the batch, ``(n,)`` intp in ascending order: what decides what runs lies on
-    the CPU, in NumPy, whose calls on so few values take a fraction of torch's.
+    the CPU, in NumPy, and what runs in torch, on whatever device.
 
     Attributes
     ----------

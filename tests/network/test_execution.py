@@ -68,6 +68,25 @@ def test_all_ways_to_execute_agree(images, small_gate, run_starved):
             assert_same(run(net, images, execution, route=route, run_starved=run_starved), dense)
 
 
+@pytest.mark.parametrize("n", [1, 3])
+@pytest.mark.parametrize("size", [(60, 96), (33, 71)])
+def test_cells_that_only_send_down_agree(n, size):
+    net = network()
+    images = torch.randn(n, 3, *size, generator=torch.Generator().manual_seed(4))
+    moves, layers = np.array(net.space.moves), net.space.paths["layer"].to_numpy()
+    activations = np.where(moves == "down", 0.7, 0).astype(np.float32)
+    activations[(layers >= 3) & (moves != "down")] = 0.4
+    sizes = []
+    with torch.inference_mode():
+        parts = net._folding.parts(net)
+        for cell in parts.cells:
+            cell.register_forward_hook(lambda cell, given, h: sizes.append(h.shape[-1]))
+        folded = run(net, images, route=activations)
+    assert_same(folded, run(net, images, "dense", route=activations))
+    width = net.padded_size(size)[1]
+    assert sizes[:3] == [width // 8, width // 8, width // 16]  # of L0 s0, L1 s0 and L1 s1, each half of its input
+
+
 def test_a_forked_passage_and_what_was_sent_are_not_written_to(images):
     net, sent = network(), {}
     with torch.inference_mode():
