@@ -208,12 +208,14 @@ def part_table(net: rv.RoutingNetwork, datasets: dict[str, Any], repeats: int) -
         row(f"in the reading process: {part}", lambda parts, part=part: 1e3 * parts[part] / n_images)
     row(f"{ONCE}, ms", lambda parts: 1e3 * parts[ONCE], ".0f")
     row("own / network", lambda parts: sum(parts[part] for part in OWN) / parts[NETWORK], ".3f")
-    row(
-        "  apart from batches, as bare inference has",
-        lambda p: (sum(p[o] for o in OWN) - p[BATCHES]) / p[NETWORK],
-        ".3f",
-    )
+    beyond = [part for part in OWN if part != BATCHES]
+    row("  but for batches, made for any inference", lambda p: sum(p[part] for part in beyond) / p[NETWORK], ".3f")
     row("labels compared / network", lambda parts: parts.get(LABELS, zero) / parts[NETWORK], ".3f")
+    hidden = [
+        np.median([1 - parts[FETCH][0] / (parts[DECODING] + parts[FACTS])[0] for parts in of_one])
+        for of_one in runs.values()
+    ]
+    print("reading done while the network works" + " " * 6 + "".join(f"{share:>8.0%}{'':>8}" for share in hidden))
 
 
 @torch.inference_mode()

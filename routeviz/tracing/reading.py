@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from routeviz.errors import LogError, RoutevizError
 from routeviz.metrics import object_facts
 from routeviz.routelog import Skipped
+from routeviz.tracing.handover import Slots
 
 
 class Reading(NamedTuple):
@@ -114,21 +115,37 @@ def read_ahead(
     ahead : int
         Images that each process reads in advance.
     """
+    reader = Reader(dataset, resize)
+    if not workers:
+        yield from map(reader.__getitem__, positions)
+        return
+    # The loader asks for another image just before it gives one: that one's slot must not be written to yet.
+    slots = Slots(workers * ahead + 1)
     loader = DataLoader(
-        Reader(dataset, resize),
-        sampler=positions,
+        _Posting(reader, slots),
+        sampler=((number % slots.number, index) for number, index in enumerate(positions)),
         batch_size=None,
-        # Readings stay arrays and travel through a pipe: shared memory is scarce in containers.
         collate_fn=_as_it_is,
         num_workers=workers,
-        prefetch_factor=ahead if workers else None,
+        prefetch_factor=ahead,
         generator=torch.Generator(),  # or the loader draws a number from everyone's
     )
     with warnings.catch_warnings():
         # A forked reader runs no thread but its own.
         warnings.filterwarnings("ignore", message=".*fork.*", category=DeprecationWarning)
         readings = iter(loader)
-    yield from readings
+    yield from map(slots.take, readings)
+
+
+class _Posting(Dataset):
+    """A reader that leaves what it reads in slots."""
+
+    def __init__(self, reader: Reader, slots: Slots) -> None:
+        self.reader, self.slots = reader, slots
+
+    def __getitem__(self, where: tuple[int, int]) -> Any:
+        slot, index = where
+        return self.slots.put(slot, self.reader[index])
 
 
 @contextmanager
@@ -170,7 +187,7 @@ def equal_sizes(readings: Iterable[Reading], batch_size: int, look_ahead: int) -
     yield from waiting.values()
 
 
-def _as_it_is(reading: Reading | Skipped) -> Reading | Skipped:
+def _as_it_is(reading: Any) -> Any:
     return reading
 
 
