@@ -70,6 +70,7 @@ DECODING, FACTS = "decoding or drawing", "label facts"
 MEMORY = """
 import sys
 import routeviz as rv
+rv.keep_freed_memory()  # as the commands do
 number, size, checkpoint, out = int(sys.argv[1]), (int(sys.argv[2]), int(sys.argv[3])), sys.argv[4], sys.argv[5]
 rv.trace(rv.load_checkpoint(checkpoint), rv.open_dataset("scenes", length=number, size=size), out=out)
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
@@ -298,6 +299,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--many", type=int, help="Compare the memory of so many images with that of 100.")
     given = parser.parse_args()
+    rv.keep_freed_memory()  # as the commands do
     time_table(given.images, given.repeats)
     if given.many:
         few, many = peak_memory(FEW), peak_memory(given.many)

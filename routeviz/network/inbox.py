@@ -60,7 +60,7 @@ class Inbox:
         if self._sum is None:
             layout = torch.channels_last if self._in_place else torch.contiguous_format
             self._sum, self.owned = self._like.new_zeros(self._shape).to(memory_format=layout), self._in_place
-        rows = rows_on(sent.device, images)
+        rows, sent = rows_on(sent.device, images), sent.to(self._sum.dtype)  # under autocast they may differ
         if self.owned:
             self._sum.permute(0, 2, 3, 1).index_add_(0, rows, sent.permute(0, 2, 3, 1))
         else:

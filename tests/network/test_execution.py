@@ -87,6 +87,18 @@ def test_cells_that_only_send_down_agree(n, size):
     assert sizes[:3] == [width // 8, width // 8, width // 16]  # of L0 s0, L1 s0 and L1 s1, each half of its input
 
 
+@pytest.mark.parametrize("n", [1, 5])
+def test_all_ways_to_execute_run_under_autocast(images, n):
+    net = network()
+    activations = (np.random.default_rng(0).random((n, net.space.n_paths)) < 0.5).astype(np.float32)
+    expected = run(net, images[:n], "dense", route=activations).logits
+    for execution in EXECUTIONS[:3]:
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = run(net, images[:n], execution, route=activations).logits
+        assert logits.dtype == torch.bfloat16
+        assert (logits.float() - expected).abs().max() < 0.1 * expected.abs().max()
+
+
 def test_a_forked_passage_and_what_was_sent_are_not_written_to(images):
     net, sent = network(), {}
     with torch.inference_mode():
