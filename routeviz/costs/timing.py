@@ -176,12 +176,17 @@ def _works(
                 works.append(None)
                 continue
             module = built.cells[place] if part == "operation" else module
-            works.append(_work(module, inputs[shape], scaled=part == "path"))
+            scaled = part == "path"
+            # Folded transforms multiply the activation into their weights; of "keep" nothing is left.
+            into_weights = scaled and built is not net and not isinstance(module, nn.Identity)
+            works.append(_work(module, inputs[shape], scaled=scaled, into_weights=into_weights))
     return works
 
 
-def _work(module: nn.Module, x: Tensor, *, scaled: bool) -> Callable[[], Tensor]:
+def _work(module: nn.Module, x: Tensor, *, scaled: bool, into_weights: bool) -> Callable[[], Tensor]:
     alpha = x.new_full((1, 1, 1, 1), 0.5)
+    if into_weights:
+        return lambda: module(x, alpha)
     return (lambda: module(x) * alpha) if scaled else (lambda: module(x))
 
 

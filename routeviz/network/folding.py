@@ -112,6 +112,18 @@ def _features(rows: Tensor, shape: torch.Size) -> Tensor:
     return rows.view(n, height, width, -1).permute(0, 3, 1, 2)
 
 
+class FoldedTransform(nn.Sequential):
+    """What carries relu(h) along a path up or down: one convolution, and the resizing where it goes up."""
+
+    def forward(self, h: Tensor, activations: Tensor | None = None, *, read: bool = True) -> Tensor:
+        """``(N, C, H, W) -> (N, C', H', W')``, times activations where given; see `FoldedConv.times`."""
+        convolution, *rest = self
+        y = convolution(h) if activations is None else convolution.times(h, activations, read=read)
+        for module in rest:
+            y = module(y)
+        return y
+
+
 class FoldedCell(nn.Module):
     """A cell that gives relu(h), which is what each of its transforms begins with, while h is at hand."""
 
@@ -121,7 +133,10 @@ class FoldedCell(nn.Module):
         self.operation = folded(cell.operation)
         # Without their ReLU. What is left of "keep" is nothing, and of "down" one convolution.
         self.transforms = nn.ModuleDict(
-            {move: folded(whole[1:]) if move != "keep" else nn.Identity() for move, whole in cell.transforms.items()}
+            {
+                move: FoldedTransform(*folded(whole[1:])) if move != "keep" else nn.Identity()
+                for move, whole in cell.transforms.items()
+            }
         )
         # "keep" comes last, as it gives relu(h) itself away.
         self._order = sorted(range(len(self.moves)), key=lambda offset: self.moves[offset] == "keep")
@@ -149,11 +164,7 @@ class FoldedCell(nn.Module):
             if move == "keep":
                 yield offset, chosen, part, activation
                 continue
-            convolution, *rest = self.transforms[move]
-            y = convolution.times(part, activation, read=every == 1)
-            for module in rest:
-                y = module(y)
-            yield offset, chosen, y, None
+            yield offset, chosen, self.transforms[move](part, activation, read=every == 1), None
 
 
 class FoldedStem(nn.Sequential):

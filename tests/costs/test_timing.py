@@ -36,14 +36,15 @@ def test_parts_run_through_the_modules_that_the_pass_runs_through(make_net, monk
     now, net = [0], make_net()
     net.execution = execution
     monkeypatch.setattr(timing, "time", SimpleNamespace(perf_counter=lambda: now[0]))
-    for kind, seconds in ((torch.nn.Conv2d, 1), (FoldedConv, 1000), (FoldedCell, 1000)):  # a cell's last one adds too
-        forward = kind.forward
+    calls = ((torch.nn.Conv2d, "forward", 1), (FoldedConv, "forward", 1000), (FoldedConv, "times", 1000))
+    for kind, name, seconds in (*calls, (FoldedCell, "forward", 1000)):  # a cell's last convolution adds too
+        call = getattr(kind, name)
 
-        def slow(self, *given, forward=forward, seconds=seconds):
+        def slow(self, *given, call=call, seconds=seconds, **how):
             now[0] += seconds
-            return forward(self, *given)
+            return call(self, *given, **how)
 
-        monkeypatch.setattr(kind, "forward", slow)
+        monkeypatch.setattr(kind, name, slow)
     table = measure_times(net, (32, 32), rounds=3)
     assert table.execution == execution
     assert (table.parts.seconds[table.parts.part == "operation"] == (4000 if execution == "folded" else 4)).all()
