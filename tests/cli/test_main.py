@@ -241,3 +241,14 @@ def test_a_terminal_that_lacks_a_sign_gets_it_spelled_out(monkeypatch):
         cli.main(["--version"])
     print("×\udcff")
     assert out.getvalue().endswith(b"\\xd7\\udcff\n")
+
+
+def test_commands_that_run_a_network_keep_freed_memory(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(network, "keep_freed_memory", lambda: asked.append(True))
+    assert CliRunner().invoke(cli, ["stats", str(tmp_path / "log")]).exit_code == 2
+    assert not asked
+    empty = tmp_path / "net.safetensors"
+    empty.touch()
+    assert CliRunner().invoke(cli, ["trace", str(empty), "--dataset", "scenes", "--out", "log"]).exit_code == 2
+    assert asked == [True]
