@@ -23,8 +23,8 @@ from .processes import Started, launcher
 # Set before torch and matplotlib are imported: the test processes share the cores, and no figure opens a window.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
-# Memory as the C library manages it by itself, which commands leave alone where it is asked for: tests measure it.
-os.environ.setdefault("MALLOC_TOP_PAD_", str(128 * 1024))
+# Memory as the C library manages it by itself, which commands leave alone where anything is said of it.
+os.environ.setdefault("GLIBC_TUNABLES", "")
 
 CHROMIUM = os.environ.get("ROUTEVIZ_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = (
