@@ -74,11 +74,10 @@ def check_activations(gates: np.ndarray) -> None:
 
 def check_facts(images: pd.DataFrame) -> None:
     """Raise InputError unless sizes, scores and MACs are numbers, and MACs whole ones from 0 for each image."""
-    for name in images.columns:
-        kind = images[name].dtype.kind
-        if name.startswith(_NUMBERS) and kind not in "iuf":
-            raise InputError(f"the column {name!r} of images must hold numbers; found {images[name].dtype}")
-        if name.startswith("macs_") and (kind == "f" or (images[name] < 0).any()):
+    for name, found in images.dtypes.items():
+        if name.startswith(_NUMBERS) and found.kind not in "iuf":
+            raise InputError(f"the column {name!r} of images must hold numbers; found {found}")
+        if name.startswith("macs_") and (found.kind == "f" or (images[name] < 0).any()):
             raise InputError(f"the column {name!r} of images must hold a whole number of MACs, from 0, for each image")
 
 
