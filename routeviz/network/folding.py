@@ -66,7 +66,7 @@ class FoldedConv(nn.Module):
             total = to.addmm_(rows, self.matrix)
         else:
             total = torch.addmm(to, rows, self.matrix)
-        return self._ready(_features(total if self.bias is None else total.add_(self.bias), x.shape), relu=True)
+        return self._features(total, x.shape).relu_()
 
     def times(self, x: Tensor, activations: Tensor, *, read: bool = True) -> Tensor:
         """``conv(x) * activations`` of a pointwise one, for ``activations (N, 1, 1, 1)`` of at least 0.
@@ -78,8 +78,7 @@ class FoldedConv(nn.Module):
         if len(x) > 1:
             return self._ready(self._conv(x)).mul_(activations.to(x.dtype))
         by = activations.view(1, 1)
-        total = torch.mm(_rows(x), self.matrix * by)
-        return self._ready(_features(total if self.bias is None else total.add_(self.bias * by), x.shape))
+        return self._ready(self._features(torch.mm(_rows(x), self.matrix * by), x.shape, by))
 
     def at_stride(self, x: Tensor, stride: int) -> Tensor:
         """What is left of a convolution of stride 1 where its output is read at a stride."""
@@ -94,22 +93,22 @@ class FoldedConv(nn.Module):
     def _conv(self, x: Tensor) -> Tensor:
         if self.matrix is None:
             return F.conv2d(x, self.weight, self.bias, *self.place)
-        total = torch.mm(_rows(x), self.matrix)
-        return _features(total if self.bias is None else total.add_(self.bias), x.shape)
+        return self._features(torch.mm(_rows(x), self.matrix), x.shape)
 
-    def _ready(self, y: Tensor, *, relu: bool = False) -> Tensor:
-        return y.relu_() if relu or self.relu else y
+    def _features(self, rows: Tensor, shape: torch.Size, by: Tensor | None = None) -> Tensor:
+        """Rows with the bias added in place, times `by`: ``(N·H·W, C') -> (N, C', H, W)``, for an input of a shape."""
+        if self.bias is not None:
+            rows = rows.add_(self.bias if by is None else self.bias * by)
+        n, _, height, width = shape
+        return rows.view(n, height, width, -1).permute(0, 3, 1, 2)
+
+    def _ready(self, y: Tensor) -> Tensor:
+        return y.relu_() if self.relu else y
 
 
 def _rows(x: Tensor) -> Tensor:
     """``(N, C, H, W) -> (N·H·W, C)``, the same memory where x is channels-last."""
     return x.permute(0, 2, 3, 1).flatten(0, 2)
-
-
-def _features(rows: Tensor, shape: torch.Size) -> Tensor:
-    """``(N·H·W, C') -> (N, C', H, W)``, channels-last, for features of a shape ``(N, C, H, W)``."""
-    n, _, height, width = shape
-    return rows.view(n, height, width, -1).permute(0, 3, 1, 2)
 
 
 class FoldedTransform(nn.Sequential):
