@@ -243,6 +243,8 @@ class RoutingNetwork(nn.Module):
             raise InputError(f"images of shape {tuple(images.shape)}; a batch (N, 3, H, W) is needed")
         height, width = images.shape[-2:]
         padded_height, padded_width = self.padded_size((height, width))
+        if (padded_height, padded_width) == (height, width):
+            return images  # padding by nothing would copy them
         return F.pad(images, (0, padded_width - width, 0, padded_height - height))
 
     def _parts(self, images: Tensor) -> Parts | RoutingNetwork:
