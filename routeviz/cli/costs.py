@@ -83,6 +83,10 @@ def command(
         raise click.UsageError("--route and --architecture exclude each other")
     given = {name: value for name, value in settings.items() if value is not None}
     rounds = rounds if measure else 0
+    if measure or starved:
+        from routeviz.network import keep_freed_memory
+
+        keep_freed_memory()  # as a trace does, whose times these are
     if source is not None and source.is_dir():
         if given or route_file or architecture:
             raise click.UsageError("a log says itself which network and routes it is of; give --image-size at most")

@@ -70,9 +70,10 @@ def command(serve: bool, out: Path) -> None:
     The samples are drawn on the spot: scenes whose objects are small, large or both.
     """
     from routeviz.datasets import open_dataset
-    from routeviz.network import load_checkpoint
+    from routeviz.network import keep_freed_memory, load_checkpoint
     from routeviz.tracing import trace
 
+    keep_freed_memory()
     checkpoint = last_checkpoint(bundled_data("checkpoints/scenes"))
     net = load_checkpoint(checkpoint)
     # One folder for each checkpoint: a newer one does not meet the log of an older one.

@@ -180,7 +180,7 @@ def _device(ctx: click.Context, param: click.Parameter, value: str) -> "torch.de
     except (RuntimeError, AssertionError) as error:
         here = "auto, cpu or cuda" if torch.cuda.is_available() else "auto or cpu"
         raise click.BadParameter(f"no device {value!r} here: choose {here}", ctx, param) from error
-    keep_freed_memory()  # every command that runs a network asks for its device
+    keep_freed_memory()  # who asks for a device runs a network
     return device
 
 

@@ -251,4 +251,5 @@ def test_commands_that_run_a_network_keep_freed_memory(monkeypatch, tmp_path):
     empty = tmp_path / "net.safetensors"
     empty.touch()
     assert CliRunner().invoke(cli, ["trace", str(empty), "--dataset", "scenes", "--out", "log"]).exit_code == 2
-    assert asked == [True]
+    assert CliRunner().invoke(cli, ["costs", str(empty), "--image-size", "32x32", "--measure"]).exit_code == 2
+    assert asked == [True, True]
