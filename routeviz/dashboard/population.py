@@ -23,7 +23,7 @@ DENSITY = (96, 64)
 
 @dataclass(frozen=True, eq=False)
 class Clustering:
-    """Cluster of each image, ``(image,)``, largest first among those fitted; the image nearest to each centre."""
+    """Cluster of each image, ``(image,)``, largest first among those fitted; the image nearest to each one's centre."""
 
     cluster: np.ndarray
     typical: np.ndarray
@@ -156,20 +156,14 @@ class Population:
 
     def _cluster(self, wanted: int) -> Clustering:
         """Clusters by k-means on all activations; never more than there are different routes among those fitted."""
-        from sklearn.cluster import KMeans
-        from sklearn.metrics import pairwise_distances_argmin
+        from routeviz.stats.clusters import clustered
 
         rows = sample(len(self), MOST_CLUSTERED)
-        values = self.activations(rows).astype(np.float64)
-        n_clusters = min(wanted, len({row.tobytes() for row in values}))  # sorting the rows takes longer than k-means
-        fit = KMeans(n_clusters, n_init=4, random_state=0).fit(values)
-        order = np.argsort(-np.bincount(fit.labels_, minlength=n_clusters), kind="stable")
-        centres = fit.cluster_centers_[order]
-        typical = rows[pairwise_distances_argmin(centres, values)]
+        found = clustered(self.activations(rows).astype(np.float64), wanted)
         # |v - c|² without |v|², which is the same for all clusters.
-        squares, twice = (centres**2).sum(axis=1).astype(np.float32), 2 * centres.astype(np.float32)
+        squares, twice = (found.centres**2).sum(axis=1).astype(np.float32), 2 * found.centres.astype(np.float32)
         nearest = [(squares[:, None] - twice @ block.values()).argmin(axis=0) for block in self._blocks]
-        return Clustering(np.concatenate(nearest).astype(np.int8), typical)
+        return Clustering(np.concatenate(nearest).astype(np.int8), rows[found.typical])
 
 
 def sample(n: int, most: int) -> np.ndarray:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 from scipy.spatial.distance import cdist
-from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
 from routeviz.errors import InputError
@@ -20,6 +19,7 @@ from routeviz.plots.usage import named
 from routeviz.quantities import count, of_rows
 from routeviz.routelog import RouteLog
 from routeviz.space.states import open_activations
+from routeviz.stats.clusters import clustered
 
 MOST_IMAGES = 2_000
 """Images of a group, or of a log in two dimensions, that are looked at; of more, a seeded sample."""
@@ -211,14 +211,8 @@ def route_clusters(log: RouteLog, *, clusters: int = 3) -> Clusters:
         explained = np.pad(components.explained_variance_ratio_, (0, missing))
     else:
         places, explained = np.zeros((len(values), 2)), np.zeros(2)
-    n_clusters = min(clusters, len(np.unique(values, axis=0)))
-    fit = KMeans(n_clusters, n_init=4, random_state=0).fit(values)
-    order = np.argsort(-np.bincount(fit.labels_, minlength=n_clusters), kind="stable")
-    typical = [
-        np.where(fit.labels_ == c, ((values - fit.cluster_centers_[c]) ** 2).sum(axis=1), np.inf).argmin()
-        for c in order
-    ]
-    return Clusters(rows, places, explained, np.argsort(order)[fit.labels_], np.array(typical))
+    found = clustered(values, clusters)
+    return Clusters(rows, places, explained, found.cluster, found.typical)
 
 
 def _groups(log: RouteLog, by: str | Sequence[object]) -> dict[str, np.ndarray]:
