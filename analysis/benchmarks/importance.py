@@ -102,6 +102,7 @@ def clock() -> np.ndarray:
 @click.option("--only", default="", help="Rows whose name holds this.")
 def main(repeats: int, threads: int, only: str) -> None:
     torch.set_num_threads(threads)
+    rv.keep_freed_memory()  # as the command does
     rows = [("network, image", "paths", "one each, s", "routeviz, s", "speed-up", "possible", "of it", "wall")]
     for case in tqdm([case for case in cases() if only in case.name], unit="network"):
         with torch.inference_mode():  # as what is timed, so that its folded copy is made here
